@@ -1,0 +1,1 @@
+#include "convert/disk/disk_view.h"

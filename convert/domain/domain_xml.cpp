@@ -1,0 +1,1 @@
+#include "convert/domain/domain_xml.h"

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "inspect/model.h"
+
+namespace v2vfs::convert {
+
+/// How VMs run on this host: decided once per mount, see host.h.
+struct HostChoice {
+  bool kvm = false;               // <domain type='kvm'>, else 'qemu'
+  std::string arch = "x86_64";
+  bool has_ovmf_secure_boot = false;
+};
+
+enum class NetworkKind { network, user, bridge };
+
+struct NetworkChoice {
+  NetworkKind kind = NetworkKind::network;
+  std::string name = "default";  // of the network or bridge
+};
+
+struct DomainOptions {
+  HostChoice host;
+  NetworkChoice network;  // for every NIC that network_map does not name
+  std::vector<std::pair<std::string, std::string>> network_map;  // source network -> libvirt network
+};
+
+/// A disk as the domain sees it.
+struct DomainDisk {
+  std::string path;  // absolute
+};
+
+struct DomainText {
+  std::string xml;
+  std::vector<std::string> assumptions;  // what the domain has other than the source had
+};
+
+/// The domain that boots the guest unchanged, on hardware as the source has it where QEMU has it. Pure.
+/// `disks` are in the order of spec.disks. `uuid` is used where the source has none.
+DomainText compatible_domain(const inspect::MachineSpec& spec, const std::string& name,
+                             const std::string& uuid, const std::vector<DomainDisk>& disks,
+                             const DomainOptions& options);
+
+/// True if `text` is well-formed XML whose root element is <domain>. No DOCTYPE is accepted.
+bool is_domain_document(const std::string& text);
+
+}  // namespace v2vfs::convert

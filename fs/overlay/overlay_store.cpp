@@ -1,0 +1,1 @@
+#include "fs/overlay/overlay_store.h"

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "inspect/model.h"
+#include "inspect/source/source_file.h"
+
+namespace v2vfs::inspect {
+
+/// A machine with the files it may use. A machine that cannot be used is here too, with the reason in
+/// spec.problems.
+struct FoundMachine {
+  MachineSpec spec;
+  std::shared_ptr<const SourceFiles> files;
+  std::string descriptor_path;  // absolute path of the .ovf or .ova, a hint and for messages
+  std::string folder;           // its name in the mount: safe_component(name), made unique, stable
+};
+
+struct FoundAppliance {
+  ApplianceSpec spec;
+  std::string descriptor_path;
+};
+
+struct FoundSource {
+  std::vector<FoundMachine> machines;      // sorted by folder
+  std::vector<FoundAppliance> appliances;  // one for each OVF
+  std::vector<Problem> problems;           // of descriptors that gave no machine
+};
+
+struct SourceOptions {
+  std::string ovf_configuration;  // DeploymentOptionSection id; empty: the default one
+};
+
+/// Reads SOURCE... (an .ova, an .ovf, or a folder of them; links on the way to SOURCE itself are
+/// followed). Opens read-only, writes nothing. Throws Error if nothing at all could be read; a single
+/// bad descriptor among others is a problem in the result.
+FoundSource find_machines(const std::vector<std::string>& paths, const SourceOptions& options);
+
+}  // namespace v2vfs::inspect
