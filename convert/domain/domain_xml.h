@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "inspect/model.h"
@@ -11,9 +12,10 @@ namespace v2vfs::convert {
 
 /// How VMs run on this host: decided once per mount, see host.h.
 struct HostChoice {
-  bool kvm = false;               // <domain type='kvm'>, else 'qemu'
+  bool kvm = false;  // <domain type='kvm'>, else 'qemu'
   std::string arch = "x86_64";
   bool has_ovmf_secure_boot = false;
+  bool has_swtpm = false;
 };
 
 enum class NetworkKind { network, user, bridge };
@@ -26,7 +28,8 @@ struct NetworkChoice {
 struct DomainOptions {
   HostChoice host;
   NetworkChoice network;  // for every NIC that network_map does not name
-  std::vector<std::pair<std::string, std::string>> network_map;  // source network -> libvirt network
+  std::vector<std::pair<std::string, std::string>>
+      network_map;  // source network -> libvirt network
 };
 
 /// A disk as the domain sees it.
@@ -39,13 +42,16 @@ struct DomainText {
   std::vector<std::string> assumptions;  // what the domain has other than the source had
 };
 
-/// The domain that boots the guest unchanged, on hardware as the source has it where QEMU has it. Pure.
-/// `disks` are in the order of spec.disks. `uuid` is used where the source has none.
+/// The domain that boots the guest unchanged, on hardware as the source has it where QEMU has it.
+/// Pure. `disks` are in the order of spec.disks. `uuid` is used where the source has none. Throws
+/// Error(EINVAL) for what is not the source's: a wrong number of disks, a path that is not absolute
+/// or that XML cannot hold, a malformed `uuid`. Nothing in `spec` makes it throw.
 DomainText compatible_domain(const inspect::MachineSpec& spec, const std::string& name,
                              const std::string& uuid, const std::vector<DomainDisk>& disks,
                              const DomainOptions& options);
 
-/// True if `text` is well-formed XML whose root element is <domain>. No DOCTYPE is accepted.
+/// True if `text` is well-formed XML whose root element is <domain>. No DOCTYPE is accepted, and no
+/// encoding but UTF-8.
 bool is_domain_document(const std::string& text);
 
 }  // namespace v2vfs::convert
