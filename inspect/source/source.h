@@ -10,8 +10,8 @@
 
 namespace v2vfs::inspect {
 
-/// A machine with the files it may use. A machine that cannot be used is here too, with the reason in
-/// spec.problems.
+/// A machine with the files it may use. A machine that cannot be used is here too, with the reason
+/// in spec.problems.
 struct FoundMachine {
   MachineSpec spec;
   std::shared_ptr<const SourceFiles> files;
@@ -35,8 +35,8 @@ struct SourceOptions {
 };
 
 /// Reads SOURCE... (an .ova, an .ovf, or a folder of them; links on the way to SOURCE itself are
-/// followed). Opens read-only, writes nothing. Throws Error if nothing at all could be read; a single
-/// bad descriptor among others is a problem in the result.
+/// followed). Opens read-only, writes nothing. Throws Error if nothing at all could be read; a
+/// single bad descriptor among others is a problem in the result.
 FoundSource find_machines(const std::vector<std::string>& paths, const SourceOptions& options);
 
 }  // namespace v2vfs::inspect

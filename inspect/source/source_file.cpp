@@ -17,15 +17,24 @@ SourceFile::SourceFile(std::shared_ptr<const UniqueFd> fd, std::string name, std
                        std::uint64_t length)
     : fd_(std::move(fd)), name_(std::move(name)), offset_(offset), length_(length) {}
 
+SourceFile SourceFile::part(std::uint64_t offset, std::uint64_t length, std::string name) const {
+  if (!range_fits(offset, length, length_)) {
+    throw file_error(
+        EIO, name_, offset,
+        fmt::format("{} bytes are wanted, but the file ends at byte {}", length, length_));
+  }
+  return SourceFile(fd_, std::move(name), offset_ + offset, length);
+}
+
 void SourceFile::read(std::uint64_t offset, std::span<std::byte> out) const {
   if (!range_fits(offset, out.size(), length_)) {
-    throw file_error(EIO, name_, offset,
-                     fmt::format("{} bytes are wanted, but the file ends at byte {}", out.size(),
-                                 length_));
+    throw file_error(
+        EIO, name_, offset,
+        fmt::format("{} bytes are wanted, but the file ends at byte {}", out.size(), length_));
   }
   while (!out.empty()) {
-    const ssize_t got = ::pread(fd_->get(), out.data(), out.size(),
-                                static_cast<off_t>(offset_ + offset));
+    const ssize_t got =
+        ::pread(fd_->get(), out.data(), out.size(), static_cast<off_t>(offset_ + offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw file_error(EIO, name_, offset, errno_error("cannot be read").sentence());
     if (got == 0) throw file_error(EIO, name_, offset, "the file became shorter while it was read");

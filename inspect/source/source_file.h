@@ -13,8 +13,9 @@
 
 namespace v2vfs::inspect {
 
-/// A range of bytes of a source: a whole file, or a member of an OVA (DSP0243: a ustar archive, read
-/// in place). Cheap to copy, the descriptor is shared, opened read-only. Thread safe: only pread(2).
+/// A range of bytes of a source: a whole file, or a member of an OVA (DSP0243: a ustar archive,
+/// read in place). Cheap to copy, the descriptor is shared, opened read-only. Thread safe: only
+/// pread(2).
 class SourceFile {
  public:
   /// `name` is what messages call it, already cleaned. The range lies inside the file.
@@ -24,12 +25,16 @@ class SourceFile {
   const std::string& name() const { return name_; }
   std::uint64_t length() const { return length_; }
 
+  /// A range of this file as a file of its own, under another name. Throws Error(EIO) if it does
+  /// not lie inside.
+  SourceFile part(std::uint64_t offset, std::uint64_t length, std::string name) const;
+
   /// Fills `out` from `offset` (bytes, within this file). Throws Error(EIO) with file and offset if
   /// the bytes cannot all be read: never zeros, never short.
   void read(std::uint64_t offset, std::span<std::byte> out) const;
 
-  /// SEEK_DATA and SEEK_HOLE of the host file, in this file's offsets; length() if there is no more.
-  /// A file system that cannot tell says "all data".
+  /// SEEK_DATA and SEEK_HOLE of the host file, in this file's offsets; length() if there is no
+  /// more. A file system that cannot tell says "all data".
   std::uint64_t next_data(std::uint64_t offset) const;
   std::uint64_t next_hole(std::uint64_t offset) const;
 
@@ -58,11 +63,12 @@ class SourceFiles {
  public:
   virtual ~SourceFiles() = default;
 
-  /// Opens `name`, relative with '/' between components. Throws Error: ENOENT (not there), EACCES (it
-  /// would lie outside, is a link, or no regular file).
+  /// Opens `name`, relative with '/' between components. Throws Error: ENOENT (not there), EACCES
+  /// (it would lie outside, is a link, or no regular file).
   virtual SourceFile open(std::string_view name) const = 0;
 
-  /// Names of the regular files, sorted, bounded (10,000); folders below are included for archives only.
+  /// Names of the regular files, sorted, bounded (10,000); folders below are included for archives
+  /// only.
   virtual std::vector<std::string> names() const = 0;
 };
 

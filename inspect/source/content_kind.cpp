@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "inspect/source/content_kind.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "inspect/base/text.h"
+#include "inspect/source/tar_header.h"
+
+namespace v2vfs::inspect {
+namespace {
+
+constexpr std::size_t kLooked = 64 << 10;
+
+std::string first_bytes(const SourceFile& file) {
+  std::string bytes(std::min<std::uint64_t>(kLooked, file.length()), '\0');
+  file.read(0, std::as_writable_bytes(std::span(bytes)));
+  return bytes;
+}
+
+bool is_tar(std::string_view bytes) {
+  TarBlock block;
+  if (bytes.size() < block.size()) return false;
+  std::copy_n(reinterpret_cast<const std::byte*>(bytes.data()), block.size(), block.begin());
+  return has_tar_checksum(block);
+}
+
+/// Without the NULs of UTF-16 and a byte order mark in front.
+bool is_ovf(std::string bytes) {
+  std::erase(bytes, '\0');
+  std::string_view text = bytes;
+  for (const std::string_view mark : {"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"}) {
+    if (text.starts_with(mark)) text.remove_prefix(mark.size());
+  }
+  return trim(text).starts_with('<') && text.find("Envelope") != std::string_view::npos;
+}
+
+}  // namespace
+
+ContentKind content_kind(const SourceFile& file) {
+  const std::string bytes = first_bytes(file);
+  const std::string_view text = bytes;
+  if (text.empty()) return ContentKind::empty;
+  if (text.starts_with("\x1f\x8b")) return ContentKind::gzip;
+  if (text.starts_with(std::string_view("\xfd"
+                                        "7zXZ\0",
+                                        6)))
+    return ContentKind::xz;
+  if (text.starts_with("PK\x03\x04")) return ContentKind::zip;
+  if (is_tar(text)) return ContentKind::tar;
+  return is_ovf(bytes) ? ContentKind::ovf : ContentKind::other;
+}
+
+}  // namespace v2vfs::inspect

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "inspect/source/descriptor_search.h"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <set>
+
+#include "inspect/base/error.h"
+#include "inspect/base/text.h"
+#include "inspect/source/source_name.h"
+
+namespace v2vfs::inspect {
+namespace {
+
+constexpr std::size_t kMostDepth = 4;
+constexpr std::size_t kMostDescriptors = 10'000;
+constexpr std::size_t kMostEntries = 200'000;
+
+/// Files of these names are never looked into when a folder is searched: there may be thousands.
+constexpr std::array<std::string_view, 22> kOtherSuffixes = {
+    ".vmdk", ".vmx",  ".vmxf", ".vmsd", ".vmsn",   ".vmem", ".vswp", ".nvram",
+    ".log",  ".lck",  ".mf",   ".cert", ".iso",    ".img",  ".raw",  ".qcow2",
+    ".vhd",  ".vhdx", ".vdi",  ".flp",  ".sha256", ".txt"};
+
+std::string real_path(const std::string& path) {
+  char* const resolved = ::realpath(path.c_str(), nullptr);
+  if (!resolved) throw errno_error(fmt::format("\"{}\"", clean_text(path)));
+  std::string real = resolved;
+  std::free(resolved);
+  return real;
+}
+
+bool is_called_descriptor(std::string_view name) {
+  return has_suffix(name, ".ovf") || has_suffix(name, ".ova");
+}
+
+bool is_worth_a_look(std::string_view name) {
+  if (name.starts_with(".")) return false;  // and the "._NAME" of a Mac
+  return std::none_of(kOtherSuffixes.begin(), kOtherSuffixes.end(),
+                      [&](std::string_view suffix) { return has_suffix(name, suffix); });
+}
+
+class Search {
+ public:
+  SearchResult run(const std::vector<std::string>& paths) {
+    for (const std::string& path : paths) add_source(path);
+    std::sort(found_.descriptors.begin(), found_.descriptors.end(),
+              [](const Descriptor& a, const Descriptor& b) { return a.path() < b.path(); });
+    return std::move(found_);
+  }
+
+ private:
+  void add_source(const std::string& path) {
+    const std::string real = real_path(path);
+    struct stat st {};
+    if (::stat(real.c_str(), &st) != 0) throw errno_error(fmt::format("\"{}\"", clean_text(path)));
+    if (S_ISDIR(st.st_mode)) {
+      const auto root = std::make_shared<const SourceRoot>(real);
+      return search(root, "", 0);
+    }
+    const auto root = std::make_shared<const SourceRoot>(std::string(folder_part(real)));
+    const std::string name(file_part(real));
+    add(root, name, content_kind(FolderFiles(root, "").open(name)));
+  }
+
+  void search(const std::shared_ptr<const SourceRoot>& root, const std::string& folder,
+              std::size_t depth) {
+    for (const SourceRoot::Entry& entry : list(*root, folder)) {
+      const std::string name = folder + entry.name;
+      if (entry.name.starts_with(".")) continue;
+      if (S_ISREG(entry.type)) look_at(root, name);
+      if (S_ISDIR(entry.type) && depth < kMostDepth) search(root, name + "/", depth + 1);
+      if (S_ISLNK(entry.type) && is_called_descriptor(entry.name)) {
+        add_problem("link-left-out", fmt::format("{}: links are not followed in a folder",
+                                                 clean_text(root->path() + "/" + name)));
+      }
+    }
+  }
+
+  /// A folder below that cannot be read hides its machines, not those beside it.
+  std::vector<SourceRoot::Entry> list(const SourceRoot& root, const std::string& folder) {
+    try {
+      auto entries = root.entries(folder.empty() ? "." : folder, kMostEntries);
+      if (entries.size() == kMostEntries) {
+        add_problem("folder-too-large", fmt::format("{}: only 200,000 entries are looked at",
+                                                    clean_text(root.path() + "/" + folder)));
+      }
+      return entries;
+    } catch (const Error& error) {
+      if (folder.empty()) throw;
+      add_problem("folder-unreadable", error.sentence());
+      return {};
+    }
+  }
+
+  void look_at(const std::shared_ptr<const SourceRoot>& root, const std::string& name) {
+    if (!is_worth_a_look(file_part(name))) return;
+    try {
+      const ContentKind kind = content_kind(FolderFiles(root, "").open(name));
+      if (kind == ContentKind::ovf || is_called_descriptor(name)) add(root, name, kind);
+    } catch (const Error& error) {
+      if (is_called_descriptor(name)) add(root, name, ContentKind::other);
+    }
+  }
+
+  void add(const std::shared_ptr<const SourceRoot>& root, const std::string& name,
+           ContentKind kind) {
+    Descriptor descriptor{root, name, kind};
+    if (!paths_.insert(descriptor.path()).second) return;
+    if (found_.descriptors.size() < kMostDescriptors) {
+      found_.descriptors.push_back(std::move(descriptor));
+    } else if (found_.descriptors.size() == paths_.size() - 1) {
+      add_problem("too-many", "More than 10,000 descriptors were found; the rest is left out");
+    }
+  }
+
+  void add_problem(std::string code, const std::string& sentence) {
+    if (found_.problems.size() < 200) {
+      found_.problems.push_back({std::move(code), Severity::info, sentence + ".", ""});
+    }
+  }
+
+  SearchResult found_;
+  std::set<std::string> paths_;
+};
+
+}  // namespace
+
+SearchResult search_descriptors(const std::vector<std::string>& paths) {
+  return Search().run(paths);
+}
+
+}  // namespace v2vfs::inspect

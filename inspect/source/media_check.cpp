@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "inspect/source/media_check.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <set>
+
+#include "inspect/base/error.h"
+#include "inspect/base/text.h"
+#include "inspect/source/ovf_notes.h"
+#include "inspect/source/source_name.h"
+
+namespace v2vfs::inspect {
+namespace {
+
+using ovf::add_note;
+using ovf::add_problem;
+using ovf::quoted;
+
+bool is_all_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+bool is_url(std::string_view name) {
+  const std::size_t colon = name.find("://");
+  return colon != std::string_view::npos && colon < 16;
+}
+
+class MediaCheck {
+ public:
+  MediaCheck(OvfMachine machine, const SourceFiles& files)
+      : spec_(std::move(machine.spec)),
+        broken_(machine.unservable_disks.begin(), machine.unservable_disks.end()),
+        files_(files) {}
+
+  MachineSpec run() {
+    for (std::size_t i = 0; i < spec_.disks.size(); ++i) {
+      if (spec_.disks[i].file && !broken_.contains(i)) check_disk(i);
+    }
+    for (RemovableSpec& drive : spec_.removables) check_removable(drive);
+    if (!spec_.disks.empty() && broken_.size() == spec_.disks.size()) condemn();
+    return std::move(spec_);
+  }
+
+ private:
+  /// An errno, 0 if the file can be opened.
+  int try_open(const std::string& name) {
+    try {
+      files_.open(name);
+      return 0;
+    } catch (const Error& error) {
+      sentence_ = error.sentence();
+      return error.error_number();
+    }
+  }
+
+  void check_disk(std::size_t index) {
+    std::string& file = *spec_.disks[index].file;
+    if (is_url(file)) return fail(index, outside(file));
+    const int error = try_open(file);
+    if (error == 0) return;
+    const std::string why = sentence_;
+    if (error == ENOENT && take_other_spelling(file)) return;
+    if (error == ENOENT) return fail(index, missing(file));
+    if (error == EACCES) return fail(index, refused(why));
+    fail(index, {"disk-unreadable", Severity::warning, why + ".", "Look at the file."});
+  }
+
+  bool take_other_spelling(std::string& file) {
+    const std::string decoded = percent_decoded(file);
+    std::optional<std::string> found;
+    if (decoded != file && try_open(decoded) == 0) found = decoded;
+    if (!found) found = newest_snapshot(file);
+    if (!found) return false;
+    add_note(spec_.assumptions, fmt::format("The file {} is not there; {} is used for it.",
+                                            quoted(file), quoted(*found)));
+    file = *found;
+    return true;
+  }
+
+  /// VMware exports of machines with snapshots: the descriptor says X.vmdk, there is only
+  /// X.vmdk.002.
+  std::optional<std::string> newest_snapshot(const std::string& file) const {
+    std::optional<std::string> found;
+    for (const std::string& name : files_.names()) {
+      const bool is_one = name.size() == file.size() + 4 && name.starts_with(file + ".") &&
+                          is_all_digits(std::string_view(name).substr(file.size() + 1));
+      if (is_one && (!found || name > *found)) found = name;
+    }
+    return found;
+  }
+
+  static Problem missing(const std::string& file) {
+    return {"disk-missing", Severity::warning,
+            fmt::format("The disk's file {} is not there.", quoted(file)),
+            "Put the file beside the descriptor, or export the machine again."};
+  }
+
+  static Problem outside(const std::string& file) {
+    return {"disk-outside", Severity::warning,
+            fmt::format("The disk's file {} is no file beside the descriptor.", quoted(file)),
+            "Put the file beside the descriptor and correct its href."};
+  }
+
+  static Problem refused(const std::string& why) {
+    return {"disk-outside", Severity::warning, why + ".",
+            "Put the file itself (no link) beside the descriptor, and make it readable."};
+  }
+
+  void fail(std::size_t index, Problem problem) {
+    broken_.insert(index);
+    add_problem(spec_.problems, std::move(problem));
+  }
+
+  void check_removable(RemovableSpec& drive) {
+    if (!drive.file || try_open(*drive.file) == 0) return;
+    add_note(spec_.ignored, fmt::format("The medium {} cannot be opened; its drive is empty.",
+                                        quoted(*drive.file)));
+    drive.file.reset();
+  }
+
+  /// None of the disks can be served: what stands against them stands against the machine.
+  void condemn() {
+    for (Problem& problem : spec_.problems) {
+      if (problem.code.starts_with("disk-")) problem.severity = Severity::error;
+    }
+  }
+
+  MachineSpec spec_;
+  std::set<std::size_t> broken_;
+  const SourceFiles& files_;
+  std::string sentence_;
+};
+
+}  // namespace
+
+MachineSpec checked_machine(OvfMachine machine, const SourceFiles& files) {
+  return MediaCheck(std::move(machine), files).run();
+}
+
+}  // namespace v2vfs::inspect
