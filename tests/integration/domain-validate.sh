@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Every golden domain passes libvirt's schema.
+set -euo pipefail
+
+golden=$(cd "$(dirname "$0")/../golden/domain" && pwd)
+failed=0
+for xml in "$golden"/*.xml; do
+  if output=$(virt-xml-validate "$xml" domain 2>&1); then
+    echo "ok   $(basename "$xml" .xml)"
+  else
+    echo "FAIL $(basename "$xml" .xml)"$'\n'"$output"
+    failed=1
+  fi
+done
+exit $failed
