@@ -41,7 +41,7 @@ class MediaCheck {
       if (spec_.disks[i].file && !broken_.contains(i)) check_disk(i);
     }
     for (RemovableSpec& drive : spec_.removables) check_removable(drive);
-    if (!spec_.disks.empty() && broken_.size() == spec_.disks.size()) condemn();
+    if (!broken_.empty() && !has_good_disk()) condemn();
     return std::move(spec_);
   }
 
@@ -120,6 +120,14 @@ class MediaCheck {
     add_note(spec_.ignored, fmt::format("The medium {} cannot be opened; its drive is empty.",
                                         quoted(*drive.file)));
     drive.file.reset();
+  }
+
+  /// An empty disk beside a missing one does not make a machine usable.
+  bool has_good_disk() const {
+    for (std::size_t i = 0; i < spec_.disks.size(); ++i) {
+      if (spec_.disks[i].format != DiskFormat::empty && !broken_.contains(i)) return true;
+    }
+    return false;
   }
 
   /// None of the disks can be served: what stands against them stands against the machine.

@@ -180,6 +180,8 @@ class EnvelopeReader {
     const Node section = child(system, "OperatingSystemSection");
     spec.os_type = attribute_or(section, "osType", "");
     if (spec.os_type.empty()) spec.os_type = child_text(section, "OSType");
+    const std::string described = child_text(section, "Description");
+    if (spec.os_type.empty() && described.find(' ') == std::string::npos) spec.os_type = described;
     if (spec.os_type.empty()) spec.os_type = attribute_or(section, "id", "");
   }
 

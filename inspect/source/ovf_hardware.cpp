@@ -47,8 +47,9 @@ std::optional<std::uint64_t> memory_of(const Item& item, MachineSpec& spec) {
   }
   const Checked bytes = checked_mul(*count, unit->bytes);
   if (bytes && unit->is_guess) {
-    add_note(spec.assumptions, fmt::format("The memory, {} with the unit {}, is read as {} MiB.",
-                                           *count, quoted(item.units), *bytes >> 20));
+    const std::string given = item.units.empty() ? "no unit" : "the unit " + quoted(item.units);
+    add_note(spec.assumptions, fmt::format("The memory, {} with {}, is read as {} MiB.", *count,
+                                           given, *bytes >> 20));
   }
   return bytes;
 }

@@ -51,11 +51,28 @@ class StartupReader {
       const auto item = items.find(id);
       std::vector<unsigned> orders = around;
       if (item != items.end()) orders.push_back(number(item->second, "order", kMostOrder));
-      if (is_collection) visit(each, orders);
+      if (is_collection) {
+        const std::size_t from = placed_.size();
+        visit(each, orders);
+        if (item != items.end()) add_group_delays(from, item->second);
+      }
       if (!is_collection && !orders.empty()) {
         add(id, item == items.end() ? Node() : item->second, std::move(orders));
       }
     }
+  }
+
+  /// A group has started when its last machine has, and stopped when its first one has.
+  void add_group_delays(std::size_t from, Node group) {
+    if (from == placed_.size()) return;
+    const auto by_orders = [](const Placed& a, const Placed& b) { return a.orders < b.orders; };
+    const auto [first, last] = std::minmax_element(
+        placed_.begin() + static_cast<std::ptrdiff_t>(from), placed_.end(), by_orders);
+    const auto add = [](unsigned& delay, unsigned more) {
+      delay = static_cast<unsigned>(std::min<std::uint64_t>(delay + more, kMostDelay));
+    };
+    add(last->item.start_delay_s, number(group, "startDelay", kMostDelay));
+    add(first->item.stop_delay_s, number(group, "stopDelay", kMostDelay));
   }
 
   void add(const std::string& id, Node item, std::vector<unsigned> orders) {

@@ -66,14 +66,17 @@ Tables::Tables(Node envelope, const std::string& configuration) {
 void Tables::choose_configuration(Node envelope, const std::string& wanted) {
   std::vector<std::string> ids;
   std::string chosen;
+  bool is_found = false;
   for (const Node& each : children(child(envelope, "DeploymentOptionSection"), "Configuration")) {
     ids.push_back(attribute_or(each, "id", ""));
     const bool is_default = parse_flag(attribute_or(each, "default", ""));
-    if (ids.back() == wanted || (is_default && chosen != wanted)) chosen = ids.back();
+    const bool is_wanted = !wanted.empty() && ids.back() == wanted;
+    if (is_wanted || (is_default && !is_found)) chosen = ids.back();
+    is_found = is_found || is_wanted;
   }
   if (chosen.empty() && !ids.empty()) chosen = ids.front();
   configuration_ = chosen;
-  if (!wanted.empty() && chosen != wanted) {
+  if (!wanted.empty() && !is_found) {
     add_note(assumptions_,
              fmt::format("There is no configuration {} in this descriptor; {} is used.",
                          quoted(wanted), ids.empty() ? "the only one" : quoted(chosen)));
@@ -149,6 +152,7 @@ void Tables::read_capacity(Node node, DiskEntry& disk) const {
     disk.capacity_bytes = checked_mul(*gibibytes, 1ULL << 30);
     return;
   }
+  if (stated.empty()) return;
   const auto expanded = expand(stated);
   const auto count = expanded ? parse_count(*expanded) : std::nullopt;
   const auto unit = parse_unit(units);
