@@ -56,10 +56,11 @@ def make_data_disk(raw: pathlib.Path) -> pathlib.Path:
 
 def make(raw: pathlib.Path, cache: pathlib.Path) -> Appliance:
     web = Machine(name="web", scsi="VirtualSCSI", nic="VmxNet3", mac="00:50:56:8a:11:01", network="Shop floor",
-                  memory_mb=512, cpus=1, annotation="Shows the shop.",
+                  memory_mb=512, cpus=2, cores_per_socket=2, annotation="Shows the shop.",
                   disks=[Disk(make_system_disk("web", 1, raw, cache))])
+    # One CPU: two would look for db's two disks at the same time, and db knows them as sda and sdb.
     db = Machine(name="db", scsi="lsilogicsas", nic="E1000", mac="00:50:56:8a:11:02", network="Shop floor",
-                 memory_mb=512, cpus=2, cores_per_socket=2, annotation="Keeps the orders.",
+                 memory_mb=512, cpus=1, annotation="Keeps the orders.",
                  disks=[Disk(make_system_disk("db", 2, raw, cache)), Disk(make_data_disk(raw))])
     return Appliance(name=NAME, networks={"Shop floor": "Where web and db meet"}, machines=[db, web],
                      start_delay_s=30, properties={"shop.title": "Corner shop", "shop.currency": "EUR"})
