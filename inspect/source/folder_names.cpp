@@ -23,7 +23,9 @@ std::string shortened(std::string text, std::size_t limit) {
 std::string FolderNames::take(std::string_view machine_name) {
   const std::string wanted = safe_component(machine_name);
   std::string name = wanted;
-  for (unsigned copy = 2; !taken_.insert(name).second; ++copy) {
+  // Where the last machine of this name stopped: a thousand clones are no million attempts.
+  for (unsigned& copy = copies_.try_emplace(wanted, 2).first->second; !taken_.insert(name).second;
+       ++copy) {
     const std::string suffix = fmt::format("-{}", copy);
     name = shortened(wanted, kLongest - suffix.size()) + suffix;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@ class FolderNames {
  private:
   /// What stands in the mount beside the machines.
   std::set<std::string> taken_ = {"status.json", "vapp.json"};
+  std::map<std::string, unsigned> copies_;  // the next number to try, by wanted name
 };
 
 }  // namespace v2vfs::inspect
