@@ -127,6 +127,7 @@ ControllerKind Controllers::scsi_kind(const Item& item) {
 std::size_t Controllers::append(ControllerKind kind, std::optional<unsigned> bus_number) {
   const Family family = family_of(kind);
   unsigned number = bus_number.value_or(0);
+  if (taken_.contains({family, number})) number = 0;  // a pc has two IDE buses: fill the lower ones
   while (!taken_.emplace(family, number).second) ++number;
   spec_.controllers.push_back({kind, number});
   return spec_.controllers.size() - 1;

@@ -167,7 +167,8 @@ class TarScan {
   }
 
   void keep(const std::string& name, std::uint64_t bytes) {
-    const bool is_new = files_.members_.try_emplace(name, at_ + kTarBlock, bytes).second;
+    const bool is_new =
+        files_.members_.try_emplace(name, TarFiles::Range{at_ + kTarBlock, bytes}).second;
     if (!is_new) fail(fmt::format("the archive has two members \"{}\"", clean_text(name)));
     if (!has_suffix(name, ".ovf") || file_part(name).starts_with("._")) return;
     if (files_.descriptor_.empty()) {
