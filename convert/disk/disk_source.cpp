@@ -47,17 +47,20 @@ std::string beside(const std::string& path, const std::string& name) {
 VmdkDescriptor embedded_descriptor(const SparseExtent& extent) {
   const SparseHeader& header = extent.header();
   const std::string& name = extent.file().name();
-  if (header.descriptor_sector == 0 || header.descriptor_sectors == 0) {
+  std::string text;
+  if (header.descriptor_sector != 0) {
+    if (header.descriptor_sector > extent.file().length() / kSectorBytes ||
+        header.descriptor_sectors > (kDescriptorLimit + 1) / kSectorBytes) {
+      throw file_error(EIO, name, 0, "the descriptor lies outside the file, or is too long");
+    }
+    text = read_text(extent.file(), header.descriptor_sector * kSectorBytes,
+                     header.descriptor_sectors * kSectorBytes);
+  }
+  if (text.empty() || text.front() == '\0') {
     throw Error(EOPNOTSUPP,
                 "{}: it is one extent of a split disk; name the disk's descriptor instead", name);
   }
-  if (header.descriptor_sector > extent.file().length() / kSectorBytes ||
-      header.descriptor_sectors > (kDescriptorLimit + 1) / kSectorBytes) {
-    throw file_error(EIO, name, 0, "the descriptor lies outside the file, or is too long");
-  }
-  return parse_descriptor(read_text(extent.file(), header.descriptor_sector * kSectorBytes,
-                                    header.descriptor_sectors * kSectorBytes),
-                          name);
+  return parse_descriptor(text, name);
 }
 
 void check_extents(const VmdkDescriptor& descriptor, std::string_view name) {
@@ -239,12 +242,11 @@ Stretch DiskSource::stretch_at(std::uint64_t offset) const {
   Stretch stretch{extent.bytes, true};
   if (extent.sparse) {
     stretch = extent.sparse->stretch_at(within);
-  } else if (extent.file) {
+  } else if (extent.file && extent.file_offset + within < extent.file->length()) {
     const std::uint64_t place = extent.file_offset + within;
     const std::uint64_t data = extent.file->next_data(place);
     stretch.is_hole = data > place;
     stretch.end = (stretch.is_hole ? data : extent.file->next_hole(place)) - extent.file_offset;
-    if (extent.file_offset + stretch.end >= extent.file->length()) stretch.end = extent.bytes;
   }
   return {extent.guest_offset + std::min(stretch.end, extent.bytes), stretch.is_hole};
 }

@@ -35,10 +35,14 @@ bool is_possible(const LayoutInput& in) {
 }
 
 bool within_limits(const Qcow2Layout& layout) {
+  // Only grains in place can be compressed clusters; a plain entry has 56 bits.
+  const bool is_in_place = std::ranges::any_of(
+      layout.runs, [](const Run& run) { return run.shape.kind == RunKind::file; });
+  const unsigned bits = is_in_place ? std::min(offset_bits(layout.cluster_bytes), 56u) : 56u;
   const std::uint64_t covered = layout.counts_per_block() * layout.cluster_bytes;
   return layout.refcount_blocks <= kRefcountTableBytes / 8 && layout.l2_tables * 8 <= kL1Limit &&
          layout.file_bytes <= kRefcountTableBytes / 8 * covered &&
-         layout.file_bytes < std::uint64_t{1} << std::min(offset_bits(layout.cluster_bytes), 56u);
+         layout.file_bytes < std::uint64_t{1} << bits;
 }
 
 /// Places what stands behind the refcount blocks, of which there are `layout.refcount_blocks`.

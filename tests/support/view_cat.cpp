@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "convert/disk/disk_view.h"
+#include "inspect/base/error.h"
 #include "inspect/base/log.h"
 #include "tests/support/output_file.h"
 #include "tests/support/test_folder.h"
@@ -103,8 +104,10 @@ int main(int argc, char** argv) {
     if (a.info) print_info(*view, a.identity);
     if (!a.out.empty()) write_view(*view, a.out);
     return 0;
+  } catch (const Error& error) {
+    fmt::print(stderr, "view-cat: {}\n", error.sentence());
   } catch (const std::exception& error) {
     fmt::print(stderr, "view-cat: {}\n", error.what());
-    return 1;
   }
+  return 1;
 }
