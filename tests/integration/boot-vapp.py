@@ -65,9 +65,9 @@ def boot(mount: Mount, vm: str, in_guest) -> None:
 def write_in_guest(vm: str):
     def body(console):
         look_around(console, vm)
-        console.command(f"echo '{note(vm)}' > /root/note")
+        console.command(f"echo '{note(vm)}' > /var/local/note")
         # Enough to make qemu allocate clusters, and to have something to compare.
-        console.command("dd if=/dev/urandom of=/root/noise bs=1M count=4 status=none && cd /root && "
+        console.command("dd if=/dev/urandom of=/var/local/noise bs=1M count=4 status=none && cd /var/local && "
                         "sha256sum noise > noise.sha256 && sync")
     return body
 
@@ -75,7 +75,7 @@ def write_in_guest(vm: str):
 def read_in_guest(vm: str):
     def body(console):
         look_around(console, vm)
-        answer = console.command("cat /root/note && cd /root && sha256sum -c noise.sha256")
+        answer = console.command("cat /var/local/note && cd /var/local && sha256sum -c noise.sha256")
         if note(vm) not in answer or "noise: OK" not in answer:
             raise AssertionError(f"{vm}: after the remount: {answer}")
     return body
@@ -96,12 +96,12 @@ def read_from_disk(mount: Mount, vm: str) -> None:
     output_of("qemu-img", "convert", "-O", "raw", mount.point / vm / "disk.qcow2", raw)
     steps.done(f"{vm}: qemu-img convert")
     root = f"{raw}?offset={ROOT_OFFSET}"
-    answer = output_of("debugfs", "-R", "cat /root/note", root)
+    answer = output_of("debugfs", "-R", "cat /var/local/note", root)
     output_of("e2fsck", "-f", "-n", root)
     raw.unlink()
     steps.done(f"{vm}: read and checked its file system")
     if note(vm) not in answer:
-        raise AssertionError(f"{vm}: /root/note after the remount: {answer}")
+        raise AssertionError(f"{vm}: /var/local/note after the remount: {answer}")
 
 
 def check_disks(mount: Mount) -> None:

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""tests/run, once everything is installed: build, unit tests, integration scripts, the count."""
+import argparse
+import os
+import pathlib
+import re
+import sys
+import time
+
+from results import FAIL, PASS, SKIP, Journal, Result, source_key, write_table
+from stages import build, integration_script, lint, unit_tests
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+LOGS = PROJECT / "build/test-logs"
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/run", description="Builds v2vfs and tests it.")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="unit tests of the release build only")
+    extent.add_argument("--full", action="store_true", help="every case; resumable; writes tests/results.md")
+    parser.add_argument("filter", nargs="?", default="", help="SCRIPT or SCRIPT.CASE, regular expressions")
+    return parser.parse_args()
+
+
+def wanted_scripts(pattern: str) -> list:
+    folder = PROJECT / "tests/integration"
+    scripts = [path for path in sorted(folder.glob("*")) if path.suffix in (".sh", ".py") and os.access(path, os.X_OK)]
+    return [path for path in scripts if re.search(pattern, path.stem)]
+
+
+def report(results: list, journal: Journal):
+    """Gives what a stage calls for each result: shown, counted, remembered."""
+    def add(result: Result) -> None:
+        results.append(result)
+        journal.remember(result)
+        if result.shown:
+            print(result.line(), flush=True)
+    return add
+
+
+def run_units(arguments: argparse.Namespace, add) -> None:
+    """Lint and unit tests. The sanitizers' build is the slower one, so a failure in the plain one is seen before it starts."""
+    case = arguments.filter.partition(".")[2]
+    if not case:
+        lint(LOGS, add)
+    for preset in ["release"] if arguments.quick else ["release", "asan-ubsan"]:
+        if build(preset, LOGS, add):
+            unit_tests(preset, case, LOGS, add)
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    script_pattern, _, case = arguments.filter.partition(".")
+    journal = Journal(source_key(PROJECT) if arguments.full else "", case)
+    results = []
+    add = report(results, journal)
+    start = time.monotonic()
+    if re.search(script_pattern, "unit"):
+        run_units(arguments, add)
+    elif wanted_scripts(script_pattern):
+        build("release", LOGS, add)
+    if not arguments.quick:
+        for script in wanted_scripts(script_pattern):
+            integration_script(script, arguments.full, case, journal, LOGS, add)
+    if arguments.full and not arguments.filter:
+        write_table(PROJECT, results, time.monotonic() - start)
+    counts = {kind: sum(result.count for result in results if result.kind == kind) for kind in (PASS, FAIL, SKIP)}
+    print(f"{counts[PASS]} passed, {counts[FAIL]} failed, {counts[SKIP]} skipped")
+    return 1 if counts[FAIL] or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
