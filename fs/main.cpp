@@ -1,1 +1,70 @@
-int main() { return 5; }
+// SPDX-License-Identifier: MIT
+#include <cstdio>
+#include <exception>
+
+#include "fs/daemon.h"
+#include "fs/options.h"
+#include "fs/state_dir.h"
+#include "inspect/base/error.h"
+#include "inspect/base/text.h"
+#include "inspect/source/check_report.h"
+#include "inspect/source/source_json.h"
+
+namespace {
+
+using namespace v2vfs;
+using fs::ExitCode;
+
+ExitCode check(const fs::Options& options) {
+  try {
+    const inspect::FoundSource found =
+        inspect::find_machines(options.sources, {options.ovf_configuration});
+    const std::string text =
+        options.json ? inspect::check_json(found) : inspect::check_report(found);
+    std::fputs(text.c_str(), stdout);
+    return static_cast<ExitCode>(inspect::check_exit_code(found));
+  } catch (const Error& e) {
+    throw fs::StartError(fs::exit_source, e.sentence());
+  }
+}
+
+ExitCode list_states(const fs::Options& options) {
+  for (const fs::StateSummary& state : fs::list_states(options.state_dir)) {
+    std::printf(
+        "%s\t%.1f MiB\t%s\t%s%s\n", clean_text(state.id).c_str(),
+        static_cast<double>(state.bytes) / (1 << 20), clean_text(state.record.source, 4096).c_str(),
+        state.held_by.empty() ? "" : "mounted at ", clean_text(state.held_by, 4096).c_str());
+  }
+  return fs::exit_ok;
+}
+
+ExitCode run(const fs::Options& options) {
+  switch (options.command) {
+    case fs::Command::check:
+      return check(options);
+    case fs::Command::list_states:
+      return list_states(options);
+    case fs::Command::remove_state:
+      fs::remove_state(options.state_dir, options.state_id);
+      return fs::exit_ok;
+    case fs::Command::mount:
+      break;
+  }
+  if (options.foreground) return fs::run_mount(options, [] {});
+  return fs::run_mount_in_background(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const std::optional<fs::Options> options = fs::parse_command_line(argc, argv);
+    return options ? run(*options) : fs::exit_ok;
+  } catch (const fs::StartError& e) {
+    std::fprintf(stderr, "v2vfs: %s\n", e.what());
+    return e.exit_code();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "v2vfs: %s\n", e.what());
+    return fs::exit_internal;
+  }
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+#include "fs/daemon.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "fs/fuse_session.h"
+#include "fs/host_watch.h"
+#include "fs/loader.h"
+#include "fs/mount_point.h"
+#include "fs/mount_table.h"
+#include "fs/overlay/io.h"
+#include "fs/status_json.h"
+#include "inspect/base/log.h"
+#include "inspect/source/source_json.h"
+
+namespace v2vfs::fs {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto kLoadDeadline = std::chrono::seconds(2);
+
+void start_log(const Options& options) {
+  const log::Level lowest = options.debug ? log::Level::debug : log::Level::info;
+  if (!options.log_file.empty()) {
+    log::to_file(options.log_file, lowest);
+  } else if (options.foreground) {
+    log::to_stderr(lowest);
+  } else {
+    log::to_syslog(lowest);
+  }
+}
+
+void raise_file_limit() {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::vector<std::string> absolute_paths(const std::vector<std::string>& paths) {
+  std::vector<std::string> absolute;
+  for (const std::string& path : paths) absolute.push_back(std::filesystem::absolute(path));
+  return absolute;
+}
+
+inspect::FoundSource find_source(const Options& options) {
+  try {
+    return inspect::find_machines(options.sources, {options.ovf_configuration});
+  } catch (const Error& e) {
+    throw StartError(exit_source, e.sentence());
+  }
+}
+
+/// Signals arrive here, not in a handler: libfuse's own handlers know one session only.
+class Signals {
+ public:
+  Signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC));
+  }
+  int fd() const { return fd_.get(); }
+  void take() {
+    signalfd_siginfo info{};
+    (void)!::read(fd_.get(), &info, sizeof info);
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+class Daemon {
+ public:
+  explicit Daemon(Options options)
+      : options_(std::move(options)), ended_fd_(::eventfd(0, EFD_CLOEXEC)) {}
+
+  ExitCode run(const std::function<void()>& ready) {
+    prepare();
+    load();
+    mount();
+    log::info("{} is mounted with {} VMs", options_.mountpoint, vms_.size());
+    ready();
+    serve_until_unmounted();
+    finish();
+    return exit_ok;
+  }
+
+ private:
+  void prepare();
+  void load();
+  void mount();
+  void serve_until_unmounted();
+  void finish();
+  void stop();
+  bool wait_for_writers(steady_clock::time_point deadline);
+  std::string writers() const;
+  void end_session();
+  std::string status_text() const;
+
+  Options options_;
+  Signals signals_;
+  UniqueFd ended_fd_;
+  MountContext context_;
+  inspect::FoundSource source_;
+  std::optional<EphemeralRoot> ephemeral_;
+  std::optional<StateDir> states_;
+  std::vector<std::shared_ptr<Vm>> vms_;
+  std::optional<Loader> loader_;
+  std::optional<HostWatch> host_;
+  std::string vapp_text_;
+  std::optional<Tree> tree_;
+  std::optional<FuseSession> session_;
+  std::string device_;
+};
+
+void Daemon::prepare() {
+  raise_file_limit();
+  options_.sources = absolute_paths(options_.sources);
+  options_.mountpoint = prepare_mountpoint(options_.mountpoint);
+  check_outside(options_.mountpoint, options_.sources);
+  check_outside(options_.mountpoint, {options_.state_dir});
+  source_ = find_source(options_);
+  start_log(options_);
+}
+
+void Daemon::load() {
+  if (options_.ephemeral) ephemeral_.emplace(options_.state_dir);
+  std::set<std::string> machines;
+  for (const auto& machine : source_.machines) machines.insert(machine.folder);
+  states_.emplace(ephemeral_ ? ephemeral_->path() : options_.state_dir, options_.mountpoint,
+                  machines);
+  host_.emplace(options_.accel, options_.state_dir);
+  context_ = {options_.mountpoint,
+              options_.read_only,
+              ::geteuid(),
+              ::getegid(),
+              {},
+              [this] { return host_->choice(); },
+              &real_io(),
+              &*states_};
+  ::clock_gettime(CLOCK_REALTIME, &context_.started);
+  if (!source_.appliances.empty()) vapp_text_ = inspect::vapp_json(source_);
+  for (inspect::FoundMachine& machine : source_.machines) {
+    const VmOptions vm_options = options_.for_vm(machine.folder);
+    vms_.push_back(std::make_shared<Vm>(std::move(machine), vm_options, context_));
+  }
+  loader_.emplace(vms_);
+  loader_->wait(kLoadDeadline, [this] { return states_->waits_for_another(); });
+}
+
+std::string Daemon::status_text() const {
+  MountStatus status{options_.sources, states_->root(), {}};
+  for (const auto& vm : vms_) status.vms.push_back(vm->status());
+  return to_json(status);
+}
+
+void Daemon::mount() {
+  std::function<std::string()> appliance;
+  if (!vapp_text_.empty()) appliance = [this] { return vapp_text_; };
+  tree_.emplace(
+      context_, vms_, [this] { return status_text(); }, std::move(appliance));
+  const SessionOptions session{options_.mountpoint,  options_.sources[0], options_.read_only,
+                               options_.allow_other, options_.debug,      options_.fuse_options};
+  session_.emplace(*tree_, states_->root(), session, [fd = ended_fd_.get()] {
+    const std::uint64_t one = 1;
+    (void)!::write(fd, &one, sizeof one);
+  });
+  device_ = mount_device(options_.mountpoint);
+}
+
+void Daemon::serve_until_unmounted() {
+  bool stopping = false;
+  for (;;) {
+    pollfd fds[] = {{ended_fd_.get(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
+    if (::poll(fds, 2, -1) < 0) continue;
+    if (fds[0].revents) return;
+    signals_.take();
+    if (stopping) return end_session();
+    stopping = true;
+    stop();
+  }
+}
+
+std::string Daemon::writers() const {
+  std::string text;
+  for (const auto& vm : vms_) {
+    for (const DiskStatus& disk : vm->status().disks) {
+      for (const Holder& holder : disk.holders) {
+        if (!holder.writes) continue;
+        text += fmt::format("{}{}/{} by process {}", text.empty() ? "" : ", ", vm->folder(),
+                            disk.file, holder.pid);
+      }
+    }
+  }
+  return text;
+}
+
+/// True when nobody writes any more; false at the deadline, a second signal or the end of the
+/// mount.
+bool Daemon::wait_for_writers(steady_clock::time_point deadline) {
+  while (!writers().empty()) {
+    if (steady_clock::now() >= deadline) return false;
+    pollfd fds[] = {{ended_fd_.get(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
+    if (::poll(fds, 2, 100) > 0) return false;
+  }
+  return true;
+}
+
+/// SIGTERM: nobody new may write, what was written becomes durable, those who write may finish.
+void Daemon::stop() {
+  for (const auto& vm : vms_) vm->refuse_writers();
+  for (const auto& vm : vms_) vm->flush();
+  if (const std::string who = writers(); !who.empty()) {
+    log::warning(
+        "stopping, but disks are open for writing: {}. Waiting up to {} s for them; a "
+        "second signal ends it now",
+        who, options_.stop_timeout_s);
+    if (!wait_for_writers(steady_clock::now() + std::chrono::seconds(options_.stop_timeout_s))) {
+      log::warning("leaving although disks are still open for writing");
+    }
+  }
+  end_session();
+}
+
+/// Lazily, so that it is gone from the tree even while somebody uses it; then the connection
+/// itself, for whoever still does gets an error and not a wait without end.
+void Daemon::end_session() {
+  unmount_lazily(options_.mountpoint);
+  abort_connection(device_);
+}
+
+void Daemon::finish() {
+  session_.reset();
+  for (const auto& vm : vms_) vm->flush();
+  loader_.reset();
+  tree_.reset();
+  vms_.clear();
+  log::info("{} is unmounted", options_.mountpoint);
+}
+
+/// What the child tells the parent: the exit code, then the sentence.
+void report(int fd, ExitCode exit_code, const std::string& sentence) {
+  const std::string message = static_cast<char>('0' + exit_code) + sentence;
+  (void)!::write(fd, message.data(), message.size());
+}
+
+ExitCode wait_for_report(int fd) {
+  std::string message;
+  char buffer[512];
+  for (;;) {
+    const ssize_t got = ::read(fd, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    message.append(buffer, static_cast<std::size_t>(got));
+  }
+  if (message.empty()) {
+    std::fprintf(stderr, "v2vfs: the daemon ended without a word; the log may say why\n");
+    return exit_internal;
+  }
+  if (message.size() > 1) std::fprintf(stderr, "v2vfs: %s\n", message.c_str() + 1);
+  return static_cast<ExitCode>(message[0] - '0');
+}
+
+/// stdin, stdout and stderr become /dev/null; stays where it is if that is missing.
+void leave_terminal() {
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null) return;
+  for (const int fd : {0, 1, 2}) ::dup2(null.get(), fd);
+}
+
+[[noreturn]] void run_child(const Options& options, UniqueFd pipe) {
+  ::setsid();
+  ExitCode exit_code = exit_internal;
+  std::string sentence;
+  try {
+    exit_code = run_mount(options, [&] {
+      report(pipe.get(), exit_ok, "");
+      pipe.reset();
+      (void)!::chdir("/");
+      leave_terminal();
+    });
+  } catch (const StartError& e) {
+    exit_code = e.exit_code();
+    sentence = e.what();
+  } catch (const std::exception& e) {
+    sentence = e.what();
+  }
+  if (pipe) report(pipe.get(), exit_code, sentence);
+  std::_Exit(exit_code);
+}
+
+}  // namespace
+
+ExitCode run_mount(Options options, const std::function<void()>& ready) {
+  return Daemon(std::move(options)).run(ready);
+}
+
+ExitCode run_mount_in_background(const Options& options) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw StartError(exit_internal, "cannot make a pipe");
+  UniqueFd read_end(ends[0]), write_end(ends[1]);
+  const pid_t pid = ::fork();
+  if (pid < 0) throw StartError(exit_internal, "cannot start a process");
+  if (pid == 0) {
+    read_end.reset();
+    run_child(options, std::move(write_end));
+  }
+  write_end.reset();
+  return wait_for_report(read_end.get());
+}
+
+}  // namespace v2vfs::fs

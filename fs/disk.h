@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+#include <time.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "convert/disk/disk_view.h"
+#include "fs/overlay/overlay_store.h"
+#include "fs/source_watch.h"
+#include "inspect/base/error.h"
+
+namespace v2vfs::fs {
+
+/// Who has a disk open.
+struct Holder {
+  pid_t pid = 0;
+  bool writes = false;
+};
+
+/// One disk of one VM: the computed file and, once somebody wrote, the overlay over it. Thread
+/// safe.
+///
+/// Who may do what when: `open_lock_` is held shared by every operation on content and exclusively
+/// by what exchanges the overlay (its creation, reset). Reads and writes of content take no other
+/// lock here; OverlayStore has its own.
+class Disk {
+ public:
+  /// `overlay_folder` may not exist yet; its parent does.
+  Disk(std::string file_name, std::unique_ptr<convert::DiskView> view, Io& io,
+       std::string overlay_folder, std::function<std::string()> identity_now);
+  /// A disk that cannot be served: every access throws `reason`.
+  Disk(std::string file_name, Error reason);
+
+  const std::string& file_name() const { return file_name_; }
+  /// Empty if the disk can be served.
+  std::string failure() const;
+
+  std::uint64_t bytes() const;
+  std::uint64_t allocated_bytes() const;
+  std::uint64_t virtual_bytes() const;
+  std::uint64_t overlay_bytes() const;
+  timespec modified() const;
+  /// True where a read needs no content of the guest: the cold zone and the tail.
+  bool is_cold(std::uint64_t offset, std::uint64_t length) const;
+
+  /// For OPEN. `for_writing` makes the overlay ready, which may take seconds for a disk of
+  /// terabytes. Throws ESTALE, EROFS (frozen), EIO. Pairs with remove_holder().
+  std::uint64_t add_holder(pid_t pid, bool for_writing);
+  void remove_holder(std::uint64_t holder);
+  std::vector<Holder> holders() const;
+
+  std::size_t read(std::uint64_t offset, std::span<std::byte> out);
+  void write(std::uint64_t offset, std::span<const std::byte> in);
+  void punch(std::uint64_t offset, std::uint64_t length);
+  void resize(std::uint64_t bytes);
+  void barrier();
+  convert::Stretch stretch_at(std::uint64_t offset);
+
+  /// Giving a disk up in two steps, so that all disks of a VM go or none does. After the first one
+  /// nobody gets in any more (ESTALE); it throws EBUSY while somebody is in. The second one drops
+  /// what was written; the owner opens the disk anew.
+  void close_door();
+  void open_door();
+  void drop_overlay();
+  /// Never writable again, durably: the disk has become somebody's backing file.
+  void freeze();
+  bool frozen() const { return frozen_; }
+
+  /// Every access is ESTALE from now on, with this sentence.
+  void mark_stale(std::string sentence);
+  bool is_stale() const { return is_stale_ || (failure_ && failure_->error_number() == ESTALE); }
+  std::string poison() const;
+
+  convert::DiskView* view() { return view_.get(); }
+
+ private:
+  void check_servable() const;
+  void check_source();
+  std::string tables_digest();
+  void make_writable();
+  void touch();
+
+  const std::string file_name_;
+  const std::optional<Error> failure_;
+  std::shared_ptr<convert::DiskView> view_;
+  Io* const io_ = nullptr;
+  const std::string overlay_folder_;
+  std::unique_ptr<SourceWatch> watch_;
+
+  mutable std::shared_mutex open_lock_;
+  std::unique_ptr<OverlayStore> store_;  // guarded by open_lock_
+  std::mutex digest_mutex_;
+  std::string tables_digest_;  // guarded by digest_mutex_
+  std::atomic<bool> frozen_ = false;
+  std::atomic<std::int64_t> modified_ns_ = 0;
+
+  mutable std::mutex state_mutex_;
+  std::map<std::uint64_t, Holder> holders_;  // guarded by state_mutex_
+  std::uint64_t next_holder_ = 1;            // guarded by state_mutex_
+  std::string stale_;                        // guarded by state_mutex_
+  std::atomic<bool> is_stale_ = false;
+  bool closed_by_door_ = false;  // guarded by state_mutex_
+};
+
+}  // namespace v2vfs::fs

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+#include "fs/fuse_ops.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "fs/fuse_guard.h"
+#include "inspect/base/error.h"
+
+// Protocol rules kept here: one reply for each request; no lock is held when it is sent; a handle
+// whose open reply did not reach the kernel is destroyed at once, for no RELEASE will come; node
+// ids are never pointers. All nodes but scratch files live as long as the mount, so FORGET has
+// nothing to count.
+
+namespace v2vfs::fs {
+namespace {
+
+constexpr double kDirectoryTimeout = 1.0;
+/// A stale size would make asynchronous direct reads return zeros: disks and texts are asked anew.
+constexpr double kFileTimeout = 0.0;
+
+FuseTarget& target(fuse_req_t req) { return *static_cast<FuseTarget*>(fuse_req_userdata(req)); }
+Tree& tree(fuse_req_t req) { return *target(req).tree; }
+
+class FuseCaller : public Caller {
+ public:
+  explicit FuseCaller(fuse_req_t req)
+      : Caller(fuse_req_ctx(req)->uid, fuse_req_ctx(req)->pid), req_(req) {}
+  bool interrupted() const override { return fuse_req_interrupted(req_); }
+
+ private:
+  fuse_req_t req_;
+};
+
+Handle& handle_of(const fuse_file_info* info) { return *reinterpret_cast<Handle*>(info->fh); }
+
+struct stat to_stat(const Attr& attr) {
+  struct stat st {};
+  st.st_ino = attr.id;
+  st.st_mode = attr.mode;
+  st.st_nlink = attr.links;
+  st.st_uid = attr.uid;
+  st.st_gid = attr.gid;
+  st.st_size = static_cast<off_t>(attr.bytes);
+  st.st_blocks = static_cast<blkcnt_t>((attr.allocated_bytes + 511) / 512);
+  st.st_blksize = attr.block_bytes;
+  st.st_mtim = st.st_ctim = st.st_atim = attr.modified;
+  return st;
+}
+
+double timeout_of(const Attr& attr) {
+  return S_ISDIR(attr.mode) ? kDirectoryTimeout : kFileTimeout;
+}
+
+fuse_entry_param to_entry(const Attr& attr) {
+  fuse_entry_param entry{};
+  entry.ino = attr.id;
+  entry.generation = 1;
+  entry.attr = to_stat(attr);
+  entry.attr_timeout = entry.entry_timeout = timeout_of(attr);
+  return entry;
+}
+
+void op_init(void* userdata, fuse_conn_info* conn) {
+  conn->max_background = 64;
+  conn->congestion_threshold = 48;
+  conn->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+  static_cast<FuseTarget*>(userdata)->answered.set_value();
+}
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  guard(req, "lookup", parent, [&] {
+    const std::shared_ptr<Node> node = tree(req).directory(parent)->child(name);
+    fuse_entry_param entry{};  // ino 0: there is no such name
+    if (node) entry = to_entry(node->attr());
+    fuse_reply_entry(req, &entry);
+  });
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t, std::uint64_t) { fuse_reply_none(req); }
+
+void op_getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) {
+  guard(req, "getattr", ino, [&] {
+    const Attr attr = tree(req).node(ino)->attr();
+    const struct stat st = to_stat(attr);
+    fuse_reply_attr(req, &st, timeout_of(attr));
+  });
+}
+
+AttrChange to_change(const struct stat& st, int to_set) {
+  AttrChange change;
+  if (to_set & FUSE_SET_ATTR_MODE) change.permissions = st.st_mode & 07777;
+  if (to_set & FUSE_SET_ATTR_UID) change.uid = st.st_uid;
+  if (to_set & FUSE_SET_ATTR_GID) change.gid = st.st_gid;
+  if (to_set & FUSE_SET_ATTR_SIZE) change.bytes = static_cast<std::uint64_t>(st.st_size);
+  return change;
+}
+
+/// Times are the view's own: utimensat(2) succeeds and changes nothing (SEMANTICS.md).
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat* st, int to_set, fuse_file_info* info) {
+  guard(req, "setattr", ino, [&] {
+    const std::shared_ptr<Node> node = tree(req).node(ino);
+    AttrChange change = to_change(*st, to_set);
+    if (change.bytes && info) {
+      handle_of(info).resize(*change.bytes);
+      change.bytes.reset();
+    }
+    if (change.bytes || change.permissions || change.uid || change.gid) node->change(change);
+    const Attr attr = node->attr();
+    const struct stat now = to_stat(attr);
+    fuse_reply_attr(req, &now, timeout_of(attr));
+  });
+}
+
+/// Replies and, if the reply does not reach the kernel, drops the handle.
+void reply_open(fuse_req_t req, fuse_file_info* info, std::unique_ptr<Handle> handle) {
+  info->fh = reinterpret_cast<std::uint64_t>(handle.get());
+  info->direct_io = 1;
+  if (fuse_reply_open(req, info) == 0) handle.release();
+}
+
+void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
+  guard(req, "open", ino,
+        [&] { reply_open(req, info, tree(req).node(ino)->open(info->flags, FuseCaller(req))); });
+}
+
+void op_create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
+               fuse_file_info* info) {
+  guard(req, "create", parent, [&] {
+    const std::shared_ptr<Node> node = tree(req).directory(parent)->create(name, mode);
+    std::unique_ptr<Handle> handle = node->open(info->flags, FuseCaller(req));
+    const fuse_entry_param entry = to_entry(node->attr());
+    info->fh = reinterpret_cast<std::uint64_t>(handle.get());
+    info->direct_io = 1;
+    if (fuse_reply_create(req, &entry, info) == 0) handle.release();
+  });
+}
+
+void op_release(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
+  delete &handle_of(info);
+  fuse_reply_err(req, 0);
+}
+
+std::span<std::byte> read_buffer(std::size_t bytes) {
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
+  thread_local std::unique_ptr<void, Free> buffer;
+  thread_local std::size_t capacity = 0;
+  if (capacity < bytes) {
+    buffer.reset(std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096));
+    capacity = buffer ? bytes : 0;
+    if (!buffer) throw std::bad_alloc();
+  }
+  return {static_cast<std::byte*>(buffer.get()), bytes};
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info* info) {
+  guard(req, "read", ino, [&] {
+    const std::span<std::byte> buffer = read_buffer(size);
+    const std::size_t got = handle_of(info).read(static_cast<std::uint64_t>(offset), buffer);
+    fuse_reply_buf(req, reinterpret_cast<const char*>(buffer.data()), got);
+  });
+}
+
+void op_write(fuse_req_t req, fuse_ino_t ino, const char* data, std::size_t size, off_t offset,
+              fuse_file_info* info) {
+  guard(req, "write", ino, [&] {
+    const std::span in(reinterpret_cast<const std::byte*>(data), size);
+    const bool sync = info->flags & (O_SYNC | O_DSYNC);
+    handle_of(info).write(static_cast<std::uint64_t>(offset), in, sync, FuseCaller(req));
+    fuse_reply_write(req, size);
+  });
+}
+
+void op_flush(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
+  guard(req, "flush", ino, [&] {
+    handle_of(info).flush();
+    fuse_reply_err(req, 0);
+  });
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info* info) {
+  guard(req, "fsync", ino, [&] {
+    handle_of(info).fsync();
+    fuse_reply_err(req, 0);
+  });
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                  fuse_file_info* info) {
+  guard(req, "fallocate", ino, [&] {
+    const int what = mode & ~FALLOC_FL_KEEP_SIZE;
+    if (what != FALLOC_FL_PUNCH_HOLE && what != FALLOC_FL_ZERO_RANGE) {
+      throw Error(EOPNOTSUPP, "only holes and zeroes can be made with fallocate");
+    }
+    handle_of(info).punch(static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length),
+                          mode & FALLOC_FL_KEEP_SIZE);
+    fuse_reply_err(req, 0);
+  });
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_file_info* info) {
+  guard(req, "lseek", ino, [&] {
+    const std::uint64_t found = handle_of(info).seek(static_cast<std::uint64_t>(offset), whence);
+    fuse_reply_lseek(req, static_cast<off_t>(found));
+  });
+}
+
+// Directories: the names are taken down at OPENDIR, so a listing is consistent.
+
+using Listing = std::vector<DirEntry>;
+
+void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
+  guard(req, "opendir", ino, [&] {
+    auto listing = std::make_unique<Listing>();
+    listing->push_back({".", ino, true});
+    listing->push_back({"..", kRootId, true});
+    for (DirEntry& entry : tree(req).directory(ino)->list()) listing->push_back(std::move(entry));
+    info->fh = reinterpret_cast<std::uint64_t>(listing.get());
+    if (fuse_reply_open(req, info) == 0) listing.release();
+  });
+}
+
+void op_readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
+                fuse_file_info* info) {
+  guard(req, "readdir", ino, [&] {
+    const Listing& listing = *reinterpret_cast<Listing*>(info->fh);
+    std::string buffer(size, '\0');
+    std::size_t used = 0;
+    for (auto i = static_cast<std::size_t>(offset); i < listing.size(); ++i) {
+      struct stat st {};
+      st.st_ino = listing[i].id;
+      st.st_mode = listing[i].is_directory ? S_IFDIR : S_IFREG;
+      const std::size_t bytes =
+          fuse_add_direntry(req, buffer.data() + used, size - used, listing[i].name.c_str(), &st,
+                            static_cast<off_t>(i + 1));
+      if (bytes > size - used) break;
+      used += bytes;
+    }
+    fuse_reply_buf(req, buffer.data(), used);
+  });
+}
+
+void op_releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
+  delete reinterpret_cast<Listing*>(info->fh);
+  fuse_reply_err(req, 0);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  guard(req, "unlink", parent, [&] {
+    tree(req).directory(parent)->remove(name);
+    fuse_reply_err(req, 0);
+  });
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
+               const char* new_name, unsigned flags) {
+  guard(req, "rename", parent, [&] {
+    if (parent != new_parent) throw Error(EXDEV, "files stay in their VM's folder");
+    if (flags) throw Error(EINVAL, "rename takes no flags here");
+    tree(req).directory(parent)->rename(name, new_name);
+    fuse_reply_err(req, 0);
+  });
+}
+
+// Extended attributes: size 0 asks for the size.
+
+void reply_xattr(fuse_req_t req, const std::string& value, std::size_t size) {
+  if (size == 0) {
+    fuse_reply_xattr(req, value.size());
+  } else if (value.size() > size) {
+    throw Error(ERANGE, "the buffer is too small");
+  } else {
+    fuse_reply_buf(req, value.data(), value.size());
+  }
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, std::size_t size) {
+  guard(req, "getxattr", ino, [&] { reply_xattr(req, tree(req).node(ino)->xattr(name), size); });
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
+  guard(req, "listxattr", ino, [&] {
+    std::string names;
+    for (const std::string& name : tree(req).node(ino)->xattr_names()) names += name + '\0';
+    reply_xattr(req, names, size);
+  });
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value,
+                 std::size_t size, int flags) {
+  guard(req, "setxattr", ino, [&] {
+    constexpr int kCreate = 1, kReplace = 2;  // XATTR_CREATE, XATTR_REPLACE of setxattr(2)
+    const XattrMode mode = flags == kCreate    ? XattrMode::create
+                           : flags == kReplace ? XattrMode::replace
+                                               : XattrMode::any;
+    tree(req).node(ino)->set_xattr(name, std::string_view(value, size), mode);
+    fuse_reply_err(req, 0);
+  });
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char* name) {
+  guard(req, "removexattr", ino, [&] {
+    tree(req).node(ino)->remove_xattr(name);
+    fuse_reply_err(req, 0);
+  });
+}
+
+void op_statfs(fuse_req_t req, fuse_ino_t ino) {
+  guard(req, "statfs", ino, [&] {
+    struct statvfs st {};
+    if (::statvfs(target(req).state_root.c_str(), &st) != 0) throw errno_error("statfs");
+    fuse_reply_statfs(req, &st);
+  });
+}
+
+fuse_lowlevel_ops make_operations() {
+  fuse_lowlevel_ops ops{};
+  ops.init = op_init;
+  ops.lookup = op_lookup;
+  ops.forget = op_forget;
+  ops.getattr = op_getattr;
+  ops.setattr = op_setattr;
+  ops.open = op_open;
+  ops.create = op_create;
+  ops.release = op_release;
+  ops.read = op_read;
+  ops.write = op_write;
+  ops.flush = op_flush;
+  ops.fsync = op_fsync;
+  ops.fallocate = op_fallocate;
+  ops.lseek = op_lseek;
+  ops.opendir = op_opendir;
+  ops.readdir = op_readdir;
+  ops.releasedir = op_releasedir;
+  ops.unlink = op_unlink;
+  ops.rename = op_rename;
+  ops.getxattr = op_getxattr;
+  ops.listxattr = op_listxattr;
+  ops.setxattr = op_setxattr;
+  ops.removexattr = op_removexattr;
+  ops.statfs = op_statfs;
+  return ops;
+}
+
+}  // namespace
+
+const fuse_lowlevel_ops& fuse_operations() {
+  static const fuse_lowlevel_ops operations = make_operations();
+  return operations;
+}
+
+}  // namespace v2vfs::fs

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "fs/mount_table.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+extern char** environ;
+
+namespace v2vfs::fs {
+namespace {
+
+/// mountinfo writes blanks, tabs, newlines and backslashes as \ooo (proc(5)).
+std::string unescape(const std::string& field) {
+  std::string out;
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    if (field[i] == '\\' && i + 3 < field.size()) {
+      out += static_cast<char>(std::stoi(field.substr(i + 1, 3), nullptr, 8));
+      i += 3;
+    } else {
+      out += field[i];
+    }
+  }
+  return out;
+}
+
+/// Field 3 (major:minor) of the last line whose mount point is `path` and whose type is ours.
+std::optional<std::string> find_mount(const std::string& path) {
+  std::ifstream table("/proc/self/mountinfo");
+  std::optional<std::string> device;
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields(line);
+    std::string id, parent, major_minor, root, point, word, type;
+    fields >> id >> parent >> major_minor >> root >> point;
+    while (fields >> word && word != "-") {
+    }
+    fields >> type;
+    if (type == "fuse.v2vfs" && unescape(point) == path) device = major_minor;
+  }
+  return device;
+}
+
+bool run_fusermount(const std::string& path) {
+  std::vector<std::string> words = {"fusermount3", "-u", "-z", "--", path};
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  pid_t pid = 0;
+  if (::posix_spawnp(&pid, argv[0], nullptr, nullptr, argv.data(), environ) != 0) return false;
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+bool is_our_mount(const std::string& path) { return find_mount(path).has_value(); }
+
+std::string mount_device(const std::string& path) { return find_mount(path).value_or(""); }
+
+bool unmount_lazily(const std::string& path) {
+  if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return true;
+  return errno == EPERM && run_fusermount(path);
+}
+
+void abort_connection(const std::string& device) {
+  const std::size_t colon = device.find(':');
+  if (colon == std::string::npos) return;
+  std::ofstream("/sys/fs/fuse/connections/" + device.substr(colon + 1) + "/abort") << "1";
+}
+
+}  // namespace v2vfs::fs

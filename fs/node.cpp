@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "fs/node.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "inspect/base/error.h"
+
+namespace v2vfs::fs {
+
+void Handle::write(std::uint64_t, std::span<const std::byte>, bool, const Caller&) {
+  throw Error(EBADF, "the file is not open for writing");
+}
+
+void Handle::resize(std::uint64_t) { throw Error(EPERM, "the size of this file is computed"); }
+
+void Handle::punch(std::uint64_t, std::uint64_t, bool) {
+  throw Error(EOPNOTSUPP, "only a disk has holes to punch");
+}
+
+std::uint64_t Handle::seek(std::uint64_t, int) {
+  throw Error(EINVAL, "only a disk knows data and holes");
+}
+
+void Node::change(const AttrChange&) { throw Error(EPERM, "this file's attributes are computed"); }
+
+std::string Node::xattr(std::string_view) { throw Error(ENODATA, "there is no such attribute"); }
+
+void Node::set_xattr(std::string_view, std::string_view, XattrMode) {
+  throw Error(EOPNOTSUPP, "only disks keep extended attributes");
+}
+
+void Node::remove_xattr(std::string_view) { throw Error(ENODATA, "there is no such attribute"); }
+
+std::shared_ptr<Node> Directory::create(std::string_view, mode_t) {
+  throw Error(EACCES, "files cannot be added here; SEMANTICS.md says what may be written");
+}
+
+void Directory::remove(std::string_view) {
+  throw Error(EACCES, "this file is part of the view and cannot be removed");
+}
+
+void Directory::rename(std::string_view, std::string_view) {
+  throw Error(EACCES, "this file is part of the view and cannot be renamed");
+}
+
+std::unique_ptr<Handle> Directory::open(int, const Caller&) {
+  throw Error(EISDIR, "this is a directory");
+}
+
+}  // namespace v2vfs::fs

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+#include "fs/tree.h"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "fs/disk_node.h"
+#include "fs/status_json.h"
+#include "fs/text_node.h"
+#include "inspect/base/error.h"
+
+namespace v2vfs::fs {
+namespace {
+
+// Ids: the root's own files follow it; each VM has a thousand ids of its own, scratch files come
+// after all that any number of VMs could take.
+constexpr NodeId kFirstVmId = 1000;
+constexpr NodeId kIdsPerVm = 1000;
+constexpr NodeId kFirstScratchId = NodeId{1} << 62;
+constexpr std::size_t kMostScratchFiles = 64;
+
+constexpr const char* kDomain = "domain.xml";
+
+Attr directory_attr(NodeId id, const MountContext& context, mode_t permissions, nlink_t links) {
+  Attr attr;
+  attr.id = id;
+  attr.mode = S_IFDIR | permissions;
+  attr.uid = context.uid;
+  attr.gid = context.gid;
+  attr.links = links;
+  attr.modified = context.started;
+  return attr;
+}
+
+/// Names in the order they are listed.
+class Children {
+ public:
+  void add(const std::string& name, const std::shared_ptr<Node>& node, bool is_directory) {
+    by_name_[name] = node;
+    list_.push_back({name, node->id(), is_directory});
+  }
+  std::shared_ptr<Node> find(std::string_view name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+  const std::vector<DirEntry>& list() const { return list_; }
+
+ private:
+  std::map<std::string, std::shared_ptr<Node>, std::less<>> by_name_;
+  std::vector<DirEntry> list_;
+};
+
+}  // namespace
+
+class Tree::VmDirectory : public Directory {
+ public:
+  VmDirectory(NodeId id, const MountContext& context, std::shared_ptr<Vm> vm, Tree& tree)
+      : Directory(id), context_(context), vm_(std::move(vm)), tree_(tree) {
+    NodeId next = id + 1;
+    add("status.json",
+        std::make_shared<TextNode>(next++, context_, [vm = vm_] { return to_json(vm->status()); }));
+    add("ctl", std::make_shared<ControlNode>(next++, context_, vm_));
+    if (vm_->described()) add_machine(next);
+  }
+
+  Attr attr() override { return directory_attr(id(), context_, 0755, 2); }
+  std::shared_ptr<Node> child(std::string_view name) override;
+  std::vector<DirEntry> list() override;
+  std::shared_ptr<Node> create(std::string_view name, mode_t permissions) override;
+  void remove(std::string_view name) override;
+  void rename(std::string_view from, std::string_view to) override;
+
+ private:
+  using Scratch = std::map<std::string, std::shared_ptr<ScratchNode>, std::less<>>;
+
+  void add(const std::string& name, const std::shared_ptr<Node>& node) {
+    fixed_.add(name, node, false);
+    tree_.add(node);
+  }
+  void add_machine(NodeId next) {
+    add(kDomain, std::make_shared<DomainNode>(next++, context_, vm_));
+    add("domain-compat.xml", std::make_shared<TextNode>(next++, context_, [vm = vm_] {
+          return vm->compatible_domain_xml();
+        }));
+    for (std::size_t i = 0; i < vm_->disk_count(); ++i) {
+      add(Vm::disk_file_name(i), std::make_shared<DiskNode>(next++, context_, vm_, i));
+    }
+  }
+  Scratch::iterator find_scratch(std::string_view name);
+  void keep_copy_of_domain(std::string_view name);
+
+  const MountContext& context_;
+  const std::shared_ptr<Vm> vm_;
+  Tree& tree_;
+  Children fixed_;
+  std::mutex mutex_;
+  Scratch scratch_;  // guarded by mutex_
+};
+
+std::shared_ptr<Node> Tree::VmDirectory::child(std::string_view name) {
+  if (auto node = fixed_.find(name)) return node;
+  const std::lock_guard lock(mutex_);
+  const auto found = scratch_.find(name);
+  return found == scratch_.end() ? nullptr : found->second;
+}
+
+std::vector<DirEntry> Tree::VmDirectory::list() {
+  std::vector<DirEntry> entries = fixed_.list();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, node] : scratch_) entries.push_back({name, node->id(), false});
+  return entries;
+}
+
+/// Editors write beside a file and rename over it. What they make here is kept in memory.
+std::shared_ptr<Node> Tree::VmDirectory::create(std::string_view name, mode_t permissions) {
+  if (context_.read_only) throw Error(EROFS, "this is mounted with -o ro");
+  const std::lock_guard lock(mutex_);
+  if (scratch_.size() >= kMostScratchFiles) {
+    throw Error(ENOSPC, "only domain.xml is kept here; there are too many other new files");
+  }
+  NodeId id = 0;
+  {
+    const std::lock_guard tree_lock(tree_.mutex_);
+    id = tree_.next_scratch_++;
+  }
+  auto node = std::make_shared<ScratchNode>(id, context_, permissions);
+  scratch_[std::string(name)] = node;
+  tree_.add(node);
+  return node;
+}
+
+Tree::VmDirectory::Scratch::iterator Tree::VmDirectory::find_scratch(std::string_view name) {
+  const auto found = scratch_.find(name);
+  if (found == scratch_.end()) {
+    throw Error(EACCES, "this file is part of the view: it cannot be removed or renamed");
+  }
+  return found;
+}
+
+void Tree::VmDirectory::remove(std::string_view name) {
+  if (name == kDomain && fixed_.find(kDomain)) return vm_->remove_saved_domain_xml();
+  const std::lock_guard lock(mutex_);
+  const auto found = find_scratch(name);
+  tree_.forget(found->second->id());
+  scratch_.erase(found);
+}
+
+/// An editor puts the old domain.xml aside: it gets a copy, domain.xml stays.
+void Tree::VmDirectory::keep_copy_of_domain(std::string_view name) {
+  const std::string text = vm_->domain_xml();
+  auto copy = std::static_pointer_cast<ScratchNode>(create(name, 0644));
+  copy->buffer().write(0, std::as_bytes(std::span(text)));
+}
+
+void Tree::VmDirectory::rename(std::string_view from, std::string_view to) {
+  if (from == kDomain && !fixed_.find(to)) return keep_copy_of_domain(to);
+  const std::lock_guard lock(mutex_);
+  const auto found = find_scratch(from);
+  const std::shared_ptr<ScratchNode> node = found->second;
+  if (to == kDomain && fixed_.find(kDomain)) {
+    vm_->save_domain_xml(node->buffer().text());
+    tree_.forget(node->id());
+  } else if (fixed_.find(to)) {
+    throw Error(EACCES, "this file is part of the view and cannot be replaced");
+  } else {
+    if (const auto old = scratch_.find(to); old != scratch_.end()) tree_.forget(old->second->id());
+    scratch_[std::string(to)] = node;
+  }
+  scratch_.erase(scratch_.find(from));
+}
+
+class Tree::Root : public Directory {
+ public:
+  Root(const MountContext& context) : Directory(kRootId), context_(context) {}
+  Attr attr() override { return directory_attr(id(), context_, 0755, 2 + folders_); }
+  std::shared_ptr<Node> child(std::string_view name) override { return children_.find(name); }
+  std::vector<DirEntry> list() override { return children_.list(); }
+
+  void add(const std::string& name, const std::shared_ptr<Node>& node, bool is_directory) {
+    children_.add(name, node, is_directory);
+    folders_ += is_directory;
+  }
+
+ private:
+  const MountContext& context_;
+  Children children_;
+  nlink_t folders_ = 0;
+};
+
+Tree::Tree(const MountContext& context, std::vector<std::shared_ptr<Vm>> vms,
+           std::function<std::string()> status, std::function<std::string()> appliance)
+    : next_scratch_(kFirstScratchId) {
+  auto root = std::make_shared<Root>(context);
+  add(root);
+  auto add_text = [&](NodeId id, const char* name, std::function<std::string()> compute) {
+    auto node = std::make_shared<TextNode>(id, context, std::move(compute));
+    root->add(name, node, false);
+    add(node);
+  };
+  add_text(kRootId + 1, "status.json", std::move(status));
+  if (appliance) add_text(kRootId + 2, "vapp.json", std::move(appliance));
+  NodeId id = kFirstVmId;
+  for (const std::shared_ptr<Vm>& vm : vms) {
+    auto folder = std::make_shared<VmDirectory>(id, context, vm, *this);
+    root->add(vm->folder(), folder, true);
+    add(folder);
+    id += kIdsPerVm;
+  }
+}
+
+Tree::~Tree() = default;
+
+void Tree::add(const std::shared_ptr<Node>& node) {
+  const std::lock_guard lock(mutex_);
+  nodes_[node->id()] = node;
+}
+
+void Tree::forget(NodeId id) {
+  const std::lock_guard lock(mutex_);
+  nodes_.erase(id);
+}
+
+std::shared_ptr<Node> Tree::node(NodeId id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = nodes_.find(id);
+  if (found == nodes_.end()) throw Error(ESTALE, "this file is gone");
+  return found->second;
+}
+
+std::shared_ptr<Directory> Tree::directory(NodeId id) const {
+  auto folder = std::dynamic_pointer_cast<Directory>(node(id));
+  if (!folder) throw Error(ENOTDIR, "this is no directory");
+  return folder;
+}
+
+}  // namespace v2vfs::fs

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "fs/node.h"
+#include "fs/vm.h"
+
+namespace v2vfs::fs {
+
+constexpr NodeId kRootId = 1;  // what FUSE calls the root
+
+/// All nodes of a mount by their ids. Built once; only scratch files come and go.
+class Tree {
+ public:
+  /// `status` and `appliance` compute the texts of the root; an empty `appliance` means there is
+  /// none.
+  Tree(const MountContext& context, std::vector<std::shared_ptr<Vm>> vms,
+       std::function<std::string()> status, std::function<std::string()> appliance);
+  ~Tree();
+
+  /// Throws Error(ESTALE) for an id that is no longer there.
+  std::shared_ptr<Node> node(NodeId id) const;
+  std::shared_ptr<Directory> directory(NodeId id) const;
+
+ private:
+  class Root;
+  class VmDirectory;
+
+  void add(const std::shared_ptr<Node>& node);
+  void forget(NodeId id);
+
+  mutable std::mutex mutex_;
+  std::map<NodeId, std::shared_ptr<Node>> nodes_;  // guarded by mutex_
+  NodeId next_scratch_;                            // guarded by mutex_
+};
+
+}  // namespace v2vfs::fs

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+#include "fs/vm.h"
+
+#include <fmt/core.h>
+
+#include <cerrno>
+
+#include "fs/durable_file.h"
+#include "fs/overlay/io.h"
+#include "inspect/base/digest.h"
+#include "inspect/base/log.h"
+#include "inspect/base/text.h"
+
+namespace v2vfs::fs {
+namespace {
+
+constexpr const char* kDomainFile = "domain.xml";
+constexpr const char* kWaysOn =
+    "Put the source back as it was, or write reset to ctl, which drops what was written to the VM";
+
+convert::ViewOptions view_options(const VmOptions& options) {
+  return {options.layout, options.reserve_bytes, options.verify == convert::VerifyChoice::grain};
+}
+
+/// A stable version-4-shaped uuid (RFC 4122) from what the machine is.
+std::string uuid_from(const std::string& identity) {
+  std::string hex = Digest().add_field("v2vfs domain uuid").add_field(identity).hex();
+  hex[12] = '4';
+  hex[16] = "89ab"[static_cast<unsigned>(hex[16]) % 4];
+  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" +
+         hex.substr(16, 4) + "-" + hex.substr(20, 12);
+}
+
+/// The state folder's name for a disk's overlay.
+std::string overlay_folder(const std::string& state_folder, std::size_t index) {
+  return state_folder + "/disk-" + std::to_string(index + 1);
+}
+
+}  // namespace
+
+std::string Vm::disk_file_name(std::size_t index) {
+  return index == 0 ? "disk.qcow2" : fmt::format("disk-{}.qcow2", index + 1);
+}
+
+Vm::Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& context)
+    : machine_(std::move(machine)), options_(std::move(options)), context_(context) {}
+
+Vm::~Vm() = default;
+
+std::string Vm::why_unusable() const {
+  for (const inspect::Problem& problem : spec().problems) {
+    if (problem.severity == inspect::Severity::error) return clean_text(problem.what, 1024);
+  }
+  return machine_.descriptor_path + " describes no machine";
+}
+
+void Vm::wait_loaded() {
+  if (loaded_) return;
+  std::unique_lock lock(mutex_);
+  loaded_signal_.wait(lock, [this] { return loaded_.load(); });
+}
+
+// Loading: open every disk's headers and tables, so that we know what the machine is; find the
+// state that belongs to it; then lay disks as that state says they were laid.
+
+Vm::View Vm::open_view(std::size_t index, const std::optional<std::string>& layout_record) const {
+  return convert::open_disk(*machine_.files, spec().disks[index], view_options(options_),
+                            layout_record);
+}
+
+std::vector<Vm::View> Vm::open_views(std::vector<Error>& failures) const {
+  std::vector<View> views(disk_count());
+  failures.assign(disk_count(), Error(0, std::string()));
+  for (std::size_t i = 0; i < disk_count(); ++i) {
+    try {
+      views[i] = open_view(i, std::nullopt);
+    } catch (const Error& e) {
+      failures[i] = e;
+      log::error("{}/{}: {}", folder(), disk_file_name(i), e.sentence());
+    }
+  }
+  return views;
+}
+
+std::string Vm::identity_of(const std::vector<View>& views) const {
+  Digest digest;
+  digest.add_field(spec().id).add_field(spec().name).add_field(spec().uuid.value_or(""));
+  for (const View& view : views) digest.add_field(view ? view->source_identity() : "unreadable");
+  return digest.hex();
+}
+
+StateRecord Vm::state_record(const std::string& identity) const {
+  StateRecord record{identity, folder(), spec().id, machine_.descriptor_path, {}};
+  for (const inspect::DiskSpec& disk : spec().disks) {
+    if (!disk.file) continue;
+    record.files.push_back({*disk.file, 0});
+    try {
+      record.files.back().bytes = machine_.files->open(*disk.file).length();
+    } catch (const Error&) {  // said when the disk itself was opened
+    }
+  }
+  return record;
+}
+
+std::shared_ptr<Disk> Vm::open_disk(std::size_t index, View view, const VmState& state) const {
+  const std::string overlay = overlay_folder(state.folder(), index);
+  const std::string identity = view->source_identity();
+  if (const auto kept = OverlayStore::identity(*context_.io, overlay)) {
+    if (kept->layout_record != view->layout_record()) view = open_view(index, kept->layout_record);
+  }
+  auto identity_now = [this, index] { return open_view(index, std::nullopt)->source_identity(); };
+  return std::make_shared<Disk>(disk_file_name(index), std::move(view), *context_.io, overlay,
+                                identity_now);
+}
+
+std::vector<std::shared_ptr<Disk>> Vm::open_disks(std::vector<View> views,
+                                                  const std::vector<Error>& failures,
+                                                  const VmState& state) const {
+  std::vector<std::shared_ptr<Disk>> disks;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const std::string file = disk_file_name(i);
+    try {
+      if (!views[i]) throw failures[i];
+      if (!state.stale.empty()) throw Error(ESTALE, state.stale + ". " + kWaysOn);
+      disks.push_back(open_disk(i, std::move(views[i]), state));
+    } catch (const Error& e) {
+      log::error("{}/{}: {}", folder(), file, e.sentence());
+      disks.push_back(std::make_shared<Disk>(file, e));
+    }
+  }
+  return disks;
+}
+
+void Vm::load() {
+  std::vector<Error> failures;
+  std::vector<View> views = open_views(failures);
+  const std::string identity = identity_of(views);
+  VmState state = context_.states->open(state_record(identity));
+  auto disks = open_disks(std::move(views), failures, state);
+  auto attributes = std::make_unique<AttributeStore>(state.folder());
+
+  const std::lock_guard lock(mutex_);
+  identity_ = identity;
+  state_.emplace(std::move(state));
+  disks_ = std::move(disks);
+  attributes_ = std::move(attributes);
+  failure_.reset();
+  loaded_ = true;
+  loaded_signal_.notify_all();
+}
+
+void Vm::fail(const Error& reason) {
+  const std::lock_guard lock(mutex_);
+  failure_ = reason;
+  disks_.clear();
+  for (std::size_t i = 0; i < disk_count(); ++i) {
+    disks_.push_back(std::make_shared<Disk>(disk_file_name(i), reason));
+  }
+  loaded_ = true;
+  loaded_signal_.notify_all();
+}
+
+std::shared_ptr<Disk> Vm::disk(std::size_t index) {
+  wait_loaded();
+  const std::lock_guard lock(mutex_);
+  return disks_.at(index);
+}
+
+std::vector<std::shared_ptr<Disk>> Vm::all_disks() const {
+  const std::lock_guard lock(mutex_);
+  return disks_;
+}
+
+AttributeStore* Vm::attributes() {
+  wait_loaded();
+  const std::lock_guard lock(mutex_);
+  return attributes_.get();
+}
+
+// Texts.
+
+std::vector<convert::DomainDisk> Vm::domain_disks() const {
+  const std::string folder_path =
+      options_.disk_dir.empty() ? context_.mountpoint : options_.disk_dir;
+  std::vector<convert::DomainDisk> disks;
+  for (std::size_t i = 0; i < disk_count(); ++i) {
+    disks.push_back({folder_path + "/" + folder() + "/" + disk_file_name(i)});
+  }
+  return disks;
+}
+
+std::string Vm::compatible_domain_xml() {
+  wait_loaded();
+  std::string identity;
+  {
+    const std::lock_guard lock(mutex_);
+    identity = identity_;
+  }
+  const convert::DomainOptions domain{context_.host(), options_.network, options_.network_map};
+  return convert::compatible_domain(spec(), folder(), uuid_from(identity), domain_disks(), domain)
+      .xml;
+}
+
+std::optional<std::string> Vm::saved_domain_xml() {
+  wait_loaded();
+  const std::lock_guard lock(mutex_);
+  return state_ ? read_small_file(state_->folder(), kDomainFile) : std::nullopt;
+}
+
+std::string Vm::domain_xml() {
+  if (auto saved = saved_domain_xml()) return *saved;
+  return compatible_domain_xml();
+}
+
+void Vm::save_domain_xml(const std::string& text) {
+  if (!convert::is_domain_document(text)) {
+    throw Error(EINVAL, fmt::format("{}/domain.xml: what was written is no well-formed XML with "
+                                    "<domain> as its root, so the one before stays",
+                                    folder()));
+  }
+  wait_loaded();
+  const std::lock_guard lock(mutex_);
+  if (!state_) throw Error(EIO, folder() + " has no state to keep domain.xml in");
+  write_durably(state_->folder(), kDomainFile, text);
+}
+
+void Vm::remove_saved_domain_xml() {
+  wait_loaded();
+  const std::lock_guard lock(mutex_);
+  if (state_) remove_durably(state_->folder(), kDomainFile);
+}
+
+}  // namespace v2vfs::fs

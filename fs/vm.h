@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "convert/domain/domain_xml.h"
+#include "fs/disk.h"
+#include "fs/file_attributes.h"
+#include "fs/node.h"
+#include "fs/options.h"
+#include "fs/state_dir.h"
+#include "fs/vm_status.h"
+#include "inspect/source/source.h"
+
+namespace v2vfs::fs {
+
+/// What all VMs of a mount share.
+struct MountContext {
+  std::string mountpoint;  // absolute
+  bool read_only = false;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  timespec started{};
+  std::function<convert::HostChoice()> host;
+  Io* io = nullptr;
+  StateDir* states = nullptr;
+};
+
+/// One machine of the source: its disks, its texts and its state. load() is called once, on a
+/// loader thread; everything else is thread safe and waits for it where it must.
+class Vm {
+ public:
+  Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& context);
+  ~Vm();
+
+  const std::string& folder() const { return machine_.folder; }
+  const inspect::MachineSpec& spec() const { return machine_.spec; }
+  std::size_t disk_count() const { return machine_.spec.disks.size(); }
+  /// "disk.qcow2", "disk-2.qcow2", ...
+  static std::string disk_file_name(std::size_t index);
+
+  /// What the source said against the machine, as one sentence.
+  std::string why_unusable() const;
+
+  /// Opens disks and state. Throws StartError(exit_state) if another daemon has the state.
+  void load();
+  /// Called instead of load() or after it threw: the VM is there, unusable, and says why.
+  void fail(const Error& reason);
+  bool loaded() const { return loaded_; }
+  /// True if there is enough of a machine for a domain and disks.
+  bool described() const { return machine_.files && machine_.spec.memory_bytes > 0; }
+
+  std::shared_ptr<Disk> disk(std::size_t index);
+  /// nullptr for a VM that has no state.
+  AttributeStore* attributes();
+
+  std::string domain_xml();
+  std::string compatible_domain_xml();
+  /// Throws Error(EINVAL) if `text` is no well-formed domain.
+  void save_domain_xml(const std::string& text);
+  void remove_saved_domain_xml();
+
+  VmStatus status();
+  /// One word of ctl; returns when it is done. Throws Error.
+  void control(const std::string& word, const Caller& caller);
+
+  /// Called at a handle's first access to content.
+  void note_data_access();
+  /// No new opens for writing from now on; `holders` gets those that are there.
+  void refuse_writers() { refuses_writers_ = true; }
+  bool refuses_writers() const { return refuses_writers_; }
+  /// Makes everything durable; what fails is logged.
+  void flush();
+
+ private:
+  void wait_loaded();
+  using View = std::unique_ptr<convert::DiskView>;
+  View open_view(std::size_t index, const std::optional<std::string>& layout_record) const;
+  std::vector<View> open_views(std::vector<Error>& failures) const;
+  std::shared_ptr<Disk> open_disk(std::size_t index, View view, const VmState& state) const;
+  std::vector<std::shared_ptr<Disk>> open_disks(std::vector<View> views,
+                                                const std::vector<Error>& failures,
+                                                const VmState& state) const;
+  std::string identity_of(const std::vector<View>& views) const;
+  StateRecord state_record(const std::string& identity) const;
+  std::vector<std::shared_ptr<Disk>> all_disks() const;
+  std::vector<convert::DomainDisk> domain_disks() const;
+  std::optional<std::string> saved_domain_xml();
+  std::string state_word() const;
+  void close_all_doors();
+  void reset();
+  void freeze();
+  void verify(const Caller& caller);
+  convert::VerifyReport verify_disks();
+
+  const inspect::FoundMachine machine_;
+  const VmOptions options_;
+  const MountContext& context_;
+
+  mutable std::mutex mutex_;  // taken before no other lock of ours
+  std::condition_variable loaded_signal_;
+  std::atomic<bool> loaded_ = false;
+  std::atomic<bool> refuses_writers_ = false;
+  std::vector<std::shared_ptr<Disk>> disks_;    // guarded by mutex_
+  std::optional<VmState> state_;                // guarded by mutex_
+  std::unique_ptr<AttributeStore> attributes_;  // set by load()
+  std::optional<Error> failure_;                // guarded by mutex_
+  std::string identity_;                        // guarded by mutex_
+  std::mutex control_mutex_;                    // one ctl word at a time
+  Integrity integrity_;                         // guarded by mutex_
+  std::atomic<bool> stopping_ = false;
+  std::jthread verifier_;  // guarded by control_mutex_; last: joined first
+};
+
+}  // namespace v2vfs::fs

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/core.h>
+
+#include <cerrno>
+#include <chrono>
+#include <future>
+
+#include "fs/vm.h"
+#include "inspect/base/log.h"
+#include "inspect/base/text.h"
+
+// What a VM says of itself (status.json) and what it does when told to (ctl).
+
+namespace v2vfs::fs {
+namespace {
+
+using convert::VerifyReport;
+
+DiskStatus status_of(const Disk& disk) {
+  DiskStatus status;
+  status.file = disk.file_name();
+  status.virtual_bytes = disk.virtual_bytes();
+  status.overlay_bytes = disk.overlay_bytes();
+  status.frozen = disk.frozen();
+  status.failure = disk.failure().empty() ? disk.poison() : disk.failure();
+  status.holders = disk.holders();
+  return status;
+}
+
+/// Waits for `work`; a signal to the caller ends the wait (EINTR), not the work.
+VerifyReport wait_for(std::future<VerifyReport>& work, const Caller& caller) {
+  while (work.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
+    if (caller.interrupted()) throw Error(EINTR, "the wait was ended; the work goes on");
+  }
+  return work.get();
+}
+
+}  // namespace
+
+std::string Vm::state_word() const {
+  if (failure_ || !spec().usable()) return "unusable";
+  if (state_ && !state_->stale.empty()) return "stale";
+  bool any_served = disks_.empty();
+  for (const auto& disk : disks_) {
+    if (disk->is_stale()) return "stale";
+    any_served |= disk->failure().empty();
+  }
+  return any_served ? "unconverted" : "unusable";
+}
+
+VmStatus Vm::status() {
+  VmStatus status;
+  const std::lock_guard lock(mutex_);
+  status.vm = folder();
+  status.assumptions = spec().assumptions;
+  status.ignored = spec().ignored;
+  status.problems = spec().problems;
+  status.state = loaded_ ? state_word() : "loading";
+  if (state_) status.state_id = state_->id();
+  for (const auto& disk : disks_) status.disks.push_back(status_of(*disk));
+  status.integrity = integrity_;
+  if (failure_) {
+    status.failure = {"unusable", failure_->sentence(), "see the log"};
+  } else if (state_ && !state_->stale.empty()) {
+    status.failure = {"source-changed", state_->stale,
+                      "put the source back as it was, or write reset to ctl"};
+  }
+  for (const DiskStatus& disk : status.disks) {
+    if (!status.failure && !disk.failure.empty()) {
+      status.failure = {"disk-unusable", disk.file + ": " + disk.failure,
+                        "mend what is named and mount again"};
+    }
+  }
+  return status;
+}
+
+void Vm::control(const std::string& word, const Caller& caller) {
+  wait_loaded();
+  const std::unique_lock one_at_a_time(control_mutex_, std::try_to_lock);
+  if (!one_at_a_time) throw Error(EBUSY, folder() + "/ctl: another word is being carried out");
+  if (word == "reset") {
+    reset();
+  } else if (word == "verify") {
+    verify(caller);
+  } else if (word == "freeze") {
+    freeze();
+  } else {
+    throw Error(EINVAL, "{}/ctl: \"{}\" is no word of ctl; reset, verify and freeze are", folder(),
+                clean_text(word));
+  }
+}
+
+void Vm::close_all_doors() {
+  const auto disks = all_disks();
+  for (std::size_t i = 0; i < disks.size(); ++i) {
+    try {
+      disks[i]->close_door();
+    } catch (const Error&) {
+      while (i > 0) disks[--i]->open_door();
+      throw;
+    }
+  }
+}
+
+void Vm::reset() {
+  close_all_doors();
+  for (const auto& disk : all_disks()) disk->drop_overlay();
+  std::vector<Error> failures;
+  std::vector<View> views = open_views(failures);
+  const std::string identity = identity_of(views);
+  const std::lock_guard lock(mutex_);
+  if (!state_) throw Error(EIO, folder() + " has no state to reset");
+  if (!state_->stale.empty()) state_->start_over(state_record(identity));
+  disks_ = open_disks(std::move(views), failures, *state_);
+  identity_ = identity;
+}
+
+void Vm::freeze() {
+  for (const auto& disk : all_disks()) disk->freeze();
+}
+
+void Vm::verify(const Caller& caller) {
+  {
+    const std::lock_guard lock(mutex_);
+    integrity_ = {"checking", "", 0};
+  }
+  auto work =
+      std::make_shared<std::packaged_task<VerifyReport()>>([this] { return verify_disks(); });
+  std::future<VerifyReport> report = work->get_future();
+  if (verifier_.joinable()) verifier_.join();
+  verifier_ = std::jthread([work](const std::stop_token&) { (*work)(); });
+  if (wait_for(report, caller).grains_damaged) {
+    const std::lock_guard lock(mutex_);
+    throw Error(EIO, folder() + ": " + integrity_.what);
+  }
+}
+
+VerifyReport Vm::verify_disks() {
+  VerifyReport total;
+  for (const auto& disk : all_disks()) {
+    if (!disk->view()) continue;
+    const VerifyReport one = disk->view()->verify([this] { return stopping_.load(); });
+    total.grains_checked += one.grains_checked;
+    total.grains_damaged += one.grains_damaged;
+    if (total.first_damage.empty()) total.first_damage = one.first_damage;
+  }
+  const std::lock_guard lock(mutex_);
+  integrity_.state = total.grains_damaged ? "damaged" : "good";
+  integrity_.what =
+      total.grains_damaged
+          ? fmt::format("{} of {} grains are damaged; the first: {}", total.grains_damaged,
+                        total.grains_checked, total.first_damage)
+          : fmt::format("{} grains were inflated and checked", total.grains_checked);
+  return total;
+}
+
+void Vm::note_data_access() {}
+
+void Vm::flush() {
+  stopping_ = true;
+  for (const auto& disk : all_disks()) {
+    try {
+      disk->barrier();
+    } catch (const Error& e) {
+      log::error("{}/{}: {}", folder(), disk->file_name(), e.sentence());
+    }
+  }
+}
+
+}  // namespace v2vfs::fs

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "fs/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace v2vfs::fs {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Options parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "v2vfs");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  return parse_command_line(static_cast<int>(argv.size()), argv.data()).value();
+}
+
+std::string refusal(const std::vector<std::string>& words) {
+  try {
+    parse(words);
+  } catch (const StartError& e) {
+    EXPECT_EQ(e.exit_code(), exit_usage);
+    return e.what();
+  }
+  return "";
+}
+
+TEST(Options, the_last_path_is_the_mountpoint) {
+  const Options options = parse({"a.ova", "b.ova", "/mnt"});
+  EXPECT_EQ(options.mountpoint, "/mnt");
+  EXPECT_THAT(options.sources, ElementsAre("a.ova", "b.ova"));
+}
+
+TEST(Options, mount_options_may_stand_anywhere_and_be_given_twice) {
+  const Options options = parse({"-o", "ro", "a.ova", "/mnt", "-o", "ephemeral,convert=off"});
+  EXPECT_TRUE(options.read_only);
+  EXPECT_TRUE(options.ephemeral);
+  EXPECT_EQ(options.vm.convert, Convert::off);
+}
+
+TEST(Options, a_comma_in_a_value_is_escaped) {
+  EXPECT_THAT(split_option_list(R"(state=/a\,b,ro)"), ElementsAre("state=/a,b", "ro"));
+  EXPECT_THAT(split_option_list(",,a,"), ElementsAre("a"));
+  EXPECT_THAT(split_option_list(R"(log=C:\x)"), ElementsAre(R"(log=C:\x)"));
+}
+
+TEST(Options, one_vm_can_have_its_own) {
+  const Options options = parse({"a.ova", "/mnt", "-o", "layout=plain,web/layout=auto"});
+  EXPECT_EQ(options.for_vm("web").layout, convert::LayoutChoice::automatic);
+  EXPECT_EQ(options.for_vm("db").layout, convert::LayoutChoice::plain);
+}
+
+TEST(Options, sizes_have_units) {
+  EXPECT_EQ(parse({"a", "/m", "-o", "reserve=96M"}).vm.reserve_bytes, 96u << 20);
+  EXPECT_THAT(refusal({"a", "/m", "-o", "reserve=12Q"}), HasSubstr("reserve=12Q"));
+  EXPECT_THAT(refusal({"a", "/m", "-o", "reserve=99999999999T"}), HasSubstr("at most 64T"));
+}
+
+TEST(Options, networks) {
+  const Options options = parse({"a", "/m", "-o", "bridge=br0,network-map=VM Network:lab"});
+  EXPECT_EQ(options.vm.network.kind, convert::NetworkKind::bridge);
+  EXPECT_EQ(options.vm.network.name, "br0");
+  EXPECT_THAT(options.vm.network_map, ElementsAre(std::make_pair("VM Network", "lab")));
+  EXPECT_EQ(parse({"a", "/m", "-o", "network=user"}).vm.network.kind, convert::NetworkKind::user);
+}
+
+TEST(Options, mistakes_name_the_option_and_what_is_expected) {
+  EXPECT_THAT(refusal({"a", "/m", "-o", "layout=round"}), HasSubstr("auto or plain"));
+  EXPECT_THAT(refusal({"a", "/m", "-o", "colour=blue"}), HasSubstr("colour=blue"));
+  EXPECT_THAT(refusal({"a", "/m", "-o", "web/state=/x"}), HasSubstr("one VM"));
+  EXPECT_THAT(refusal({"/m"}), HasSubstr("MOUNTPOINT"));
+}
+
+TEST(Options, fuse_and_fstab_options_are_passed_on_or_passed_over) {
+  const Options options = parse({"a", "/m", "-o", "max_read=65536,noauto,x-systemd.automount"});
+  EXPECT_THAT(options.fuse_options, ElementsAre("max_read=65536"));
+}
+
+}  // namespace
+}  // namespace v2vfs::fs

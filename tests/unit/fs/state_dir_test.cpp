@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "fs/state_dir.h"
+
+#include <gtest/gtest.h>
+
+#include "fs/durable_file.h"
+#include "fs/options.h"
+#include "tests/unit/fs/temporary_folder.h"
+
+namespace v2vfs::fs {
+namespace {
+
+StateRecord record(const std::string& machine, const std::string& identity,
+                   const std::string& source = "/srv/vapp.ova") {
+  return {identity, machine, "id-" + machine, source, {{machine + ".vmdk", 1000}}};
+}
+
+class StateDirTest : public ::testing::Test {
+ protected:
+  /// Opens a state, keeps something in it, and returns its id.
+  std::string keep(const StateRecord& r) {
+    StateDir dir(root(), "/mnt", {r.machine});
+    const VmState state = dir.open(r);
+    write_durably(state.folder(), "domain.xml", "<domain/>");
+    return state.id();
+  }
+  std::string root() const { return folder_.path() + "/states"; }
+  const std::string identity_ = std::string(64, 'a');
+  const std::string other_ = std::string(64, 'b');
+  TemporaryFolder folder_;
+};
+
+TEST_F(StateDirTest, a_state_without_content_leaves_nothing_behind) {
+  { StateDir(root(), "/mnt", {"web"}).open(record("web", identity_)); }
+  EXPECT_TRUE(std::filesystem::is_empty(root()));
+}
+
+TEST_F(StateDirTest, found_by_identity_wherever_the_source_went) {
+  const std::string id = keep(record("web", identity_));
+  StateDir dir(root(), "/mnt", {"web"});
+  const VmState state = dir.open(record("web", identity_, "/elsewhere/moved.ova"));
+  EXPECT_EQ(state.id(), id);
+  EXPECT_TRUE(state.stale.empty());
+}
+
+TEST_F(StateDirTest, a_renamed_machine_keeps_its_state) {
+  const std::string id = keep(record("web", identity_));
+  StateDir dir(root(), "/mnt", {"shop"});
+  EXPECT_EQ(dir.open(record("shop", identity_)).id(), id);
+}
+
+TEST_F(StateDirTest, a_changed_source_is_stale_until_started_over) {
+  const std::string id = keep(record("web", identity_));
+  StateRecord changed = record("web", other_);
+  changed.files[0].bytes = 1200;
+  StateDir dir(root(), "/mnt", {"web"});
+  VmState state = dir.open(changed);
+  EXPECT_EQ(state.id(), id);
+  EXPECT_NE(state.stale.find("web.vmdk had 1000 bytes then, has 1200 now"), std::string::npos);
+  state.start_over(changed);
+  EXPECT_TRUE(state.stale.empty());
+  EXPECT_FALSE(state.has_content());
+}
+
+TEST_F(StateDirTest, two_machines_that_are_the_same_have_a_state_each) {
+  const std::string a = keep(record("a", identity_));
+  StateDir dir(root(), "/mnt", {"a", "b"});
+  const VmState b = dir.open(record("b", identity_));
+  const VmState again = dir.open(record("a", identity_));
+  EXPECT_NE(b.id(), a);
+  EXPECT_EQ(again.id(), a);
+}
+
+TEST_F(StateDirTest, a_state_in_use_is_listed_and_not_removed) {
+  const std::string id = keep(record("web", identity_));
+  StateDir dir(root(), "/mnt", {"web"});
+  {
+    const VmState state = dir.open(record("web", identity_));
+    const std::vector<StateSummary> all = list_states(root());
+    ASSERT_EQ(all.size(), 1u);
+    EXPECT_EQ(all[0].id, id);
+    EXPECT_EQ(all[0].held_by, "/mnt");
+    EXPECT_THROW(remove_state(root(), id), StartError);
+  }
+  EXPECT_EQ(list_states(root())[0].held_by, "");
+  remove_state(root(), id);
+  EXPECT_TRUE(list_states(root()).empty());
+}
+
+TEST_F(StateDirTest, refuses_a_folder_that_others_can_write_to) {
+  std::filesystem::create_directory(root());
+  std::filesystem::permissions(root(), std::filesystem::perms::all);
+  EXPECT_THROW(StateDir(root(), "/mnt", {}), StartError);
+}
+
+TEST_F(StateDirTest, refuses_a_link) {
+  std::filesystem::create_directory_symlink(folder_.path(), root());
+  EXPECT_THROW(StateDir(root(), "/mnt", {}), StartError);
+}
+
+TEST_F(StateDirTest, remove_takes_an_id_and_no_path) {
+  EXPECT_THROW(remove_state(root(), "../x"), StartError);
+  EXPECT_THROW(remove_state(root(), ""), StartError);
+}
+
+TEST_F(StateDirTest, ephemeral_goes_and_takes_what_a_killed_one_left) {
+  std::filesystem::create_directories(root() + "/ephemeral-dead00");
+  std::filesystem::permissions(root(), std::filesystem::perms::owner_all);
+  {
+    const EphemeralRoot ephemeral(root());
+    EXPECT_FALSE(std::filesystem::exists(root() + "/ephemeral-dead00"));
+    EXPECT_TRUE(std::filesystem::exists(ephemeral.path()));
+    const EphemeralRoot other(root());
+    EXPECT_TRUE(std::filesystem::exists(ephemeral.path()));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(root()));
+}
+
+}  // namespace
+}  // namespace v2vfs::fs
