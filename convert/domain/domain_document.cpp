@@ -64,7 +64,7 @@ bool has_only_a_domain(const pugi::xml_document& document) {
   unsigned domains = 0;
   for (const pugi::xml_node& node : document) {
     const bool is_text = node.type() == pugi::node_pcdata || node.type() == pugi::node_cdata;
-    if (is_text || node.type() == pugi::node_doctype) return false;
+    if (is_text) return false;
     if (node.type() != pugi::node_element) continue;
     if (std::string_view(node.name()) != "domain") return false;
     ++domains;

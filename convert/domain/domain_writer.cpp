@@ -278,7 +278,7 @@ void write_devices(xml_node domain, const DomainModel& model) {
 
 std::string write_domain(const DomainModel& model, const inspect::MachineSpec& source) {
   pugi::xml_document document;
-  const xml_node domain = add(document, "domain", "type", model.kvm ? "kvm" : "qemu");
+  const xml_node domain = add(document.root(), "domain", "type", model.kvm ? "kvm" : "qemu");
   write_identity(domain, model);
   write_metadata(domain, model, source);
   write_size(domain, model);

@@ -152,6 +152,7 @@ class Planner {
     take_disks(paths);
     take_removables();
     say_homeless();
+    if (spec_.firmware == inspect::Firmware::uefi) let_uefi_boot();
     for (Group& group : groups_) place(group);
     place(homeless_);
     name_drives();
@@ -246,6 +247,25 @@ class Planner {
                                         : fmt::format("{} drives", homeless_.drives.size()));
   }
 
+  /// OVMF is built without drivers for pvscsi and lsisas1068 (upstream's default since 2022; tried
+  /// with Debian 12's): the disks beside the one that boots go where it finds them. The controller
+  /// stays.
+  void let_uefi_boot() {
+    const std::vector<std::size_t> order = boot_sequence();
+    if (order.empty()) return;
+    const auto boots = [&](const Waiting& waiting) { return waiting.drive == order.front(); };
+    for (Group& group : groups_) {
+      const bool is_known =
+          group.family.bus != Bus::scsi || group.family.model == ScsiModel::virtio_scsi;
+      if (is_known || std::none_of(group.drives.begin(), group.drives.end(), boots)) continue;
+      change(
+          "The drives on {} are on SATA, because UEFI has no driver for it: the guest needs AHCI",
+          name_of(spec_.controllers[group.key].kind));
+      plan_.controllers.push_back({Bus::scsi, next_scsi_++, group.family.model});
+      group.family = kSata;
+    }
+  }
+
   void place(Group& group) {
     if (group.drives.empty()) return;
     if (!sort_by_unit(group)) renumber(group);
@@ -294,14 +314,20 @@ class Planner {
     }
   }
 
-  /// The source's order first, then the order of the disks: also what BIOS numbers 0x80, 0x81, ...
-  void order_boot() {
+  /// Indices of the disks: the source's order first, then as they count, which is also what BIOS
+  /// numbers 0x80, 0x81, ...
+  std::vector<std::size_t> boot_sequence() const {
     std::vector<std::size_t> order(std::min(spec_.disks.size(), kMostDrives));
     std::iota(order.begin(), order.end(), 0u);
     const auto key = [&](std::size_t i) { return spec_.disks[i].boot_order.value_or(~0u); };
     std::stable_sort(order.begin(), order.end(),
                      [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
-    for (unsigned i = 0; i < order.size(); ++i) plan_.drives[order[i]].boot_order = i + 1;
+    return order;
+  }
+
+  void order_boot() {
+    unsigned next = 1;
+    for (const std::size_t disk : boot_sequence()) plan_.drives[disk].boot_order = next++;
   }
 
   template <typename... Args>

@@ -116,6 +116,30 @@ TEST(DrivePlan, boot_order_is_the_sources_then_that_of_the_disks) {
   EXPECT_THAT(order, ElementsAre(2, 3, 1));
 }
 
+TEST(DrivePlan, uefi_boots_from_sata_and_leaves_other_controllers_alone) {
+  MachineSpec spec = bare_machine();
+  spec.firmware = inspect::Firmware::uefi;
+  const std::size_t data = add_controller(spec, ControllerKind::scsi_pvscsi, 0);
+  const std::size_t boot = add_controller(spec, ControllerKind::scsi_lsisas1068, 1);
+  add_disk(spec, data, 0);
+  add_disk(spec, boot, 0);
+  spec.disks[1].boot_order = 1;
+  const DrivePlan plan = plan_of(spec);
+  EXPECT_THAT(places(plan), ElementsAre("sda scsi 1:0:0:0", "sdb sata 0:0:0:0"));
+  EXPECT_THAT(plan.changes, Contains(HasSubstr("the guest needs AHCI")));
+  ASSERT_EQ(plan.controllers.size(), 3u);
+  EXPECT_EQ(plan.controllers[0].model, ScsiModel::lsisas1068) << "it stays, without disks";
+}
+
+TEST(DrivePlan, a_third_floppy_is_left_out) {
+  MachineSpec spec = bare_machine();
+  for (int i = 0; i < 3; ++i) add_cdrom(spec, std::nullopt, 0);
+  for (auto& removable : spec.removables) removable.kind = inspect::RemovableKind::floppy;
+  const DrivePlan plan = plan_of(spec);
+  EXPECT_THAT(places(plan), ElementsAre("fda fdc 0:0:0:0", "fdb fdc 0:0:0:1"));
+  EXPECT_THAT(plan.changes, Contains(HasSubstr("floppy")));
+}
+
 TEST(DrivePlan, names_go_on_behind_z_and_places_are_unique) {
   MachineSpec spec = bare_machine();
   for (unsigned i = 0; i < 300; ++i) add_disk(spec, std::nullopt, i);
