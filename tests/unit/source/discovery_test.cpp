@@ -188,13 +188,14 @@ TEST(Discovery, opens_nothing_outside_the_source) {
   fs::create_symlink("../secret", folder.path("vm/link"));
   fs::create_symlink("..", folder.path("vm/up"));
   ASSERT_EQ(::mkfifo(folder.path("vm/fifo").c_str(), 0600), 0);
-  fs::create_directory(folder.path("vm/folder"));
+  folder.write("vm/folder/inside", "x");
+  fs::create_symlink("folder", folder.path("vm/alias"));
   for (const std::string& href :
        {std::string("../secret"), folder.path("secret"), std::string("link"), std::string("fifo"),
         std::string("up/secret"), std::string("folder"), std::string("file:///etc/passwd"),
         std::string("http://example.com/disk.vmdk"), std::string("%2e%2e/secret"),
         std::string("/proc/self/fd/0"), std::string("./../secret"), std::string("a/../../secret"),
-        std::string(5000, 'a'), std::string("folder/../good")}) {
+        std::string(5000, 'a'), std::string("folder/../good"), std::string("alias/inside")}) {
     folder.write("vm/a.ovf", small_ovf("a", href));
     const FoundSource source = find(folder.path("vm/a.ovf"));
     ASSERT_EQ(source.machines.size(), 1u) << href;
@@ -202,6 +203,15 @@ TEST(Discovery, opens_nothing_outside_the_source) {
     EXPECT_FALSE(spec.usable()) << href;
     EXPECT_THROW(source.machines[0].files->open(*spec.disks[0].file), Error) << href;
   }
+}
+
+TEST(Discovery, says_of_a_url_that_it_is_no_file_here) {
+  const TempFolder folder;
+  folder.write("a.ovf", small_ovf("a", "http://example.com/disk.vmdk"));
+  const FoundSource source = find(folder.path());
+  ASSERT_EQ(source.machines.at(0).spec.problems.size(), 1u);
+  EXPECT_THAT(source.machines[0].spec.problems[0].what,
+              HasSubstr("\"http://example.com/disk.vmdk\" is no file beside the descriptor"));
 }
 
 TEST(Discovery, finds_a_file_under_its_other_spelling) {
