@@ -248,7 +248,10 @@ void Daemon::end_session() {
 
 void Daemon::finish() {
   session_.reset();
-  for (const auto& vm : vms_) vm->flush();
+  for (const auto& vm : vms_) {
+    vm->stop();
+    vm->flush();
+  }
   loader_.reset();
   tree_.reset();
   vms_.clear();

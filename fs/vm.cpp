@@ -31,6 +31,14 @@ std::string uuid_from(const std::string& identity) {
          hex.substr(16, 4) + "-" + hex.substr(20, 12);
 }
 
+std::vector<std::string> disk_files(const inspect::MachineSpec& spec) {
+  std::vector<std::string> files;
+  for (const inspect::DiskSpec& disk : spec.disks) {
+    if (disk.file) files.push_back(*disk.file);
+  }
+  return files;
+}
+
 /// The state folder's name for a disk's overlay.
 std::string overlay_folder(const std::string& state_folder, std::size_t index) {
   return state_folder + "/disk-" + std::to_string(index + 1);
@@ -43,7 +51,10 @@ std::string Vm::disk_file_name(std::size_t index) {
 }
 
 Vm::Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& context)
-    : machine_(std::move(machine)), options_(std::move(options)), context_(context) {}
+    : machine_(std::move(machine)),
+      options_(std::move(options)),
+      context_(context),
+      integrity_(folder(), machine_.files, machine_.descriptor_path, disk_files(machine_.spec)) {}
 
 Vm::~Vm() = default;
 

@@ -14,6 +14,7 @@
 #include "convert/domain/domain_xml.h"
 #include "fs/disk.h"
 #include "fs/file_attributes.h"
+#include "fs/manifest_check.h"
 #include "fs/node.h"
 #include "fs/options.h"
 #include "fs/state_dir.h"
@@ -79,6 +80,8 @@ class Vm {
   bool refuses_writers() const { return refuses_writers_; }
   /// Makes everything durable; what fails is logged.
   void flush();
+  /// Ends work that goes on in the background.
+  void stop() { stopping_ = true; }
 
  private:
   void wait_loaded();
@@ -115,8 +118,9 @@ class Vm {
   std::optional<Error> failure_;                // guarded by mutex_
   std::string identity_;                        // guarded by mutex_
   std::mutex control_mutex_;                    // one ctl word at a time
-  Integrity integrity_;                         // guarded by mutex_
+  ManifestCheck integrity_;
   std::atomic<bool> stopping_ = false;
+  std::atomic<bool> verifying_ = false;
   std::jthread verifier_;  // guarded by control_mutex_; last: joined first
 };
 

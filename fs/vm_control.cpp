@@ -58,7 +58,7 @@ VmStatus Vm::status() {
   status.state = loaded_ ? state_word() : "loading";
   if (state_) status.state_id = state_->id();
   for (const auto& disk : disks_) status.disks.push_back(status_of(*disk));
-  status.integrity = integrity_;
+  status.integrity = integrity_.result();
   if (failure_) {
     status.failure = {"unusable", failure_->sentence(), "see the log"};
   } else if (state_ && !state_->stale.empty()) {
@@ -120,18 +120,17 @@ void Vm::freeze() {
 }
 
 void Vm::verify(const Caller& caller) {
-  {
-    const std::lock_guard lock(mutex_);
-    integrity_ = {"checking", "", 0};
-  }
-  auto work =
-      std::make_shared<std::packaged_task<VerifyReport()>>([this] { return verify_disks(); });
+  if (verifying_.exchange(true)) throw Error(EBUSY, folder() + " is being verified already");
+  integrity_.set({"checking", "every grain is inflated and checked", 0});
+  auto work = std::make_shared<std::packaged_task<VerifyReport()>>([this] {
+    const VerifyReport report = verify_disks();
+    verifying_ = false;
+    return report;
+  });
   std::future<VerifyReport> report = work->get_future();
-  if (verifier_.joinable()) verifier_.join();
   verifier_ = std::jthread([work](const std::stop_token&) { (*work)(); });
   if (wait_for(report, caller).grains_damaged) {
-    const std::lock_guard lock(mutex_);
-    throw Error(EIO, folder() + ": " + integrity_.what);
+    throw Error(EIO, folder() + ": " + integrity_.result().what);
   }
 }
 
@@ -144,20 +143,23 @@ VerifyReport Vm::verify_disks() {
     total.grains_damaged += one.grains_damaged;
     if (total.first_damage.empty()) total.first_damage = one.first_damage;
   }
-  const std::lock_guard lock(mutex_);
-  integrity_.state = total.grains_damaged ? "damaged" : "good";
-  integrity_.what =
-      total.grains_damaged
-          ? fmt::format("{} of {} grains are damaged; the first: {}", total.grains_damaged,
-                        total.grains_checked, total.first_damage)
-          : fmt::format("{} grains were inflated and checked", total.grains_checked);
+  if (total.grains_damaged) {
+    integrity_.set({"damaged",
+                    fmt::format("{} of {} grains are damaged; the first: {}", total.grains_damaged,
+                                total.grains_checked, total.first_damage),
+                    0});
+  } else {
+    integrity_.set(
+        {"good", fmt::format("{} grains were inflated and checked", total.grains_checked), 0});
+  }
   return total;
 }
 
-void Vm::note_data_access() {}
+void Vm::note_data_access() {
+  if (options_.verify == convert::VerifyChoice::manifest) integrity_.start_once();
+}
 
 void Vm::flush() {
-  stopping_ = true;
   for (const auto& disk : all_disks()) {
     try {
       disk->barrier();
