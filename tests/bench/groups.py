@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""The groups of measurements. Contenders of a group run in turn; the table's rows compare two of them."""
+import contextlib
+import dataclasses
+import os
+import pathlib
+import shutil
+import tempfile
+import time
+
+from measure import Result, Row, in_turn, random_reads, writer
+from servers import daemon_of, exported, mounted, nbd, peak_mib
+from sources import huge, small_or_large
+
+WORK_BYTES = 4 << 30
+
+
+@dataclasses.dataclass
+class Setting:
+    quick: bool
+    rounds: int
+    work: pathlib.Path
+
+    @property
+    def fio_seconds(self) -> float:
+        return 0.5 if self.quick else 2
+
+
+@contextlib.contextmanager
+def setting(quick: bool):
+    """Copies go to memory where there is room, so that no host disk is measured."""
+    memory = pathlib.Path("/dev/shm")
+    fits = memory.is_dir() and shutil.disk_usage(memory).free > WORK_BYTES
+    with tempfile.TemporaryDirectory(prefix="v2vfs-bench-", dir=memory if fits else None) as work:
+        yield Setting(quick, 1 if quick else 5, pathlib.Path(work))
+
+
+def read_once(path: pathlib.Path) -> None:
+    """So that all find the source in the page cache."""
+    with open(path, "rb") as file:
+        while file.read(1 << 20):
+            pass
+
+
+def results(rows: list, unit: str, samples: dict) -> list:
+    return [Result(row, unit, samples) for row in rows]
+
+
+def copy(s: Setting) -> list:
+    """Copying disk.qcow2 out, against copying the source and against converting it."""
+    export, out = small_or_large(s.quick), s.work / "out"
+    read_once(export.vmdk)
+    with mounted(export.folder) as mount, exported(export.vmdk, "raw", s.work / "bare") as bare:
+        copying, convert = ["cp", "--reflink=never"], ["qemu-img", "convert", "-f", "vmdk", "-O", "qcow2"]
+        contenders = {
+            "cp disk.qcow2": writer(out, *copying, mount.point / export.disk),
+            "cp source": writer(out, *copying, export.vmdk),
+            "cp through QEMU's FUSE": writer(out, *copying, bare),
+            "qemu-img convert": writer(out, *convert, export.vmdk),
+            "qemu-img convert -c": writer(out, *convert, "-c", export.vmdk)}
+        contenders["cp disk.qcow2"]()
+        samples = in_turn(contenders, s.rounds)
+    return results([
+        Row("copy disk.qcow2 out / cp of the source", "cp disk.qcow2", "cp source", at_most=1.4),
+        Row("copy disk.qcow2 out / cp of the source through QEMU's FUSE export", "cp disk.qcow2",
+            "cp through QEMU's FUSE"),
+        # In a small disk starting the processes is what takes time.
+        Row("qemu-img convert / copy disk.qcow2 out", "qemu-img convert", "cp disk.qcow2",
+            at_least=0 if s.quick else 20),
+        Row("qemu-img convert -c / copy disk.qcow2 out", "qemu-img convert -c", "cp disk.qcow2",
+            at_least=0 if s.quick else 100),
+    ], "s", samples)
+
+
+def file_reads(s: Setting) -> list:
+    """Random reads of the file disk.qcow2: what FUSE costs."""
+    export = small_or_large(s.quick)
+    read_once(export.vmdk)
+    found = []
+    with mounted(export.folder) as mount, exported(export.vmdk, "raw", s.work / "bare") as bare:
+        disk = mount.point / export.disk
+        place = export.span_in_qcow2(disk.stat().st_size)
+        for kib in (4, 64):
+            def reads(path, span, kib=kib):
+                return random_reads(kib << 10, 1, s.fio_seconds, span, "--ioengine=psync", f"--filename={path}")
+            samples = in_turn({"disk.qcow2": reads(disk, place), "source": reads(export.vmdk, (0, place[1])),
+                               "QEMU's FUSE": reads(bare, (0, place[1]))}, s.rounds)
+            found += results([
+                Row(f"random {kib} KiB of disk.qcow2 / of the source through QEMU's FUSE export", "disk.qcow2",
+                    "QEMU's FUSE"),
+                Row(f"random {kib} KiB of disk.qcow2 / of the source in the page cache", "disk.qcow2", "source")],
+                "reads/s", samples)
+    return found
+
+
+def guest_reads(s: Setting) -> list:
+    """Random reads of the guest's content: fio's nbd engine on a qemu-nbd for each contender."""
+    export = small_or_large(s.quick)
+    read_once(export.vmdk)
+    span, found = export.span_in_guest(), []
+    with contextlib.ExitStack() as stack:
+        mount = stack.enter_context(mounted(export.folder))
+        content = stack.enter_context(exported(export.vmdk, "vmdk", s.work / "content"))
+        disk = mount.point / export.disk
+        # domain.xml says cache=none; for the VMDK that would measure the host's disk.
+        images = {"disk.qcow2": (disk, "qcow2", "writeback"), "disk.qcow2, none": (disk, "qcow2", "none"),
+                  "VMDK": (export.vmdk, "vmdk", "writeback"), "QEMU's FUSE": (content, "raw", "writeback")}
+        targets = {name: stack.enter_context(nbd(*image, s.work / f"{number}.sock"))
+                   for number, (name, image) in enumerate(images.items())}
+        for kib, depth in ((4, 1), (4, 8), (64, 8)):
+            samples = in_turn({name: random_reads(kib << 10, depth, s.fio_seconds, span, *words)
+                               for name, words in targets.items()}, s.rounds)
+            about = f"guest's content, random {kib} KiB, {depth} at a time: "
+            found += results([
+                Row(about + "disk.qcow2 / VMDK", "disk.qcow2", "VMDK", at_least=1),
+                Row(about + "disk.qcow2 with cache=none / VMDK in the page cache", "disk.qcow2, none", "VMDK",
+                    at_least=1),
+                Row(about + "disk.qcow2 / QEMU's FUSE export", "disk.qcow2", "QEMU's FUSE")], "reads/s", samples)
+    return found
+
+
+def read_beyond_tables(path: pathlib.Path) -> None:
+    """One byte of content: what is read last, the tail aside, is the source's own."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if len(os.pread(descriptor, 1, os.fstat(descriptor).st_size - (9 << 20))) != 1:
+            raise RuntimeError(f"{path} ends early")
+    finally:
+        os.close(descriptor)
+
+
+def first_byte(s: Setting) -> list:
+    """From the start of v2vfs, without a state, to a byte of the disk's content."""
+    export = small_or_large(s.quick)
+    read_once(export.ova)
+
+    def sample() -> float:
+        start = time.monotonic()
+        with mounted(export.ova) as mount:
+            read_beyond_tables(mount.point / export.disk)
+            return time.monotonic() - start
+    megabytes = export.ova.stat().st_size / 1e6
+    row = Row(f"mount to first byte, OVA of {megabytes:.0f} MB", "first byte", at_most=0.2)
+    return results([row], "s", in_turn({"first byte": sample}, s.rounds))
+
+
+def two_tebibytes(s: Setting) -> list:
+    """A full streamOptimized disk of 2 TiB: time to content, and the daemon's memory."""
+    memory = []
+
+    def sample() -> float:
+        start = time.monotonic()
+        with mounted(source) as mount:
+            read_beyond_tables(mount.point / "huge/disk.qcow2")
+            taken = time.monotonic() - start
+            memory.append(peak_mib(daemon_of(mount)))
+            return taken
+    with huge() as source:
+        times = in_turn({"ready": sample}, s.rounds)
+    return (results([Row("full streamOptimized disk of 2 TiB: mount to first byte", "ready", at_most=10)], "s", times) +
+            results([Row("the same: peak memory of the daemon", "VmHWM", at_most=400, slack=1)], "MiB",
+                    {"VmHWM": memory}))
+
+
+GROUPS = {"copy": copy, "file-reads": file_reads, "guest-reads": guest_reads, "first-byte": first_byte,
+          "two-tebibytes": two_tebibytes}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""What is mounted: the vApps of tests/guests and a disk of 2 TiB."""
+import contextlib
+import dataclasses
+import json
+import pathlib
+import tempfile
+
+from measure import run
+from mount import DAEMON, make_vapp
+
+VMDK_MAKE = DAEMON.parent / "tests/support/vmdk-make"
+TAIL = 8 << 20  # free clusters at the end of disk.qcow2
+HUGE_BYTES = 2 << 40
+
+HUGE_OVF = """<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
+ xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
+<References><File ovf:id="file1" ovf:href="huge.vmdk"/></References>
+<DiskSection><Info/><Disk ovf:diskId="disk1" ovf:fileRef="file1" ovf:capacity="{bytes}"
+ ovf:format="http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"/></DiskSection>
+<VirtualSystem ovf:id="huge"><Info/><Name>huge</Name><VirtualHardwareSection><Info/>
+<Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>3</rasd:ResourceType>
+ <rasd:VirtualQuantity>1</rasd:VirtualQuantity></Item>
+<Item><rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits><rasd:InstanceID>2</rasd:InstanceID>
+ <rasd:ResourceType>4</rasd:ResourceType><rasd:VirtualQuantity>256</rasd:VirtualQuantity></Item>
+<Item><rasd:Address>0</rasd:Address><rasd:InstanceID>3</rasd:InstanceID>
+ <rasd:ResourceSubType>lsilogicsas</rasd:ResourceSubType><rasd:ResourceType>6</rasd:ResourceType></Item>
+<Item><rasd:AddressOnParent>0</rasd:AddressOnParent><rasd:HostResource>ovf:/disk/disk1</rasd:HostResource>
+ <rasd:InstanceID>4</rasd:InstanceID><rasd:Parent>3</rasd:Parent><rasd:ResourceType>17</rasd:ResourceType></Item>
+</VirtualHardwareSection></VirtualSystem></Envelope>
+"""
+
+
+@dataclasses.dataclass
+class Export:
+    """A vApp as its VMware wrote it, and the one disk of it that is measured."""
+    folder: pathlib.Path
+    ova: pathlib.Path
+    vmdk: pathlib.Path
+    disk: str  # below the mount point
+
+    def span_in_qcow2(self, size: int) -> tuple:
+        """Where in disk.qcow2 the source's bytes lie: they end in front of the tail."""
+        length = self.vmdk.stat().st_size // 4096 * 4096
+        return (size - TAIL - length) // 4096 * 4096, length
+
+    def span_in_guest(self) -> tuple:
+        """The longest stretch of the guest's disk that has data."""
+        longest, current = (0, 0), (0, 0)
+        for piece in json.loads(run("qemu-img", "map", "--output=json", "-f", "vmdk", self.vmdk)):
+            if not piece["data"]:
+                continue
+            follows = piece["start"] == sum(current)
+            current = (current[0], current[1] + piece["length"]) if follows else (piece["start"], piece["length"])
+            longest = max(longest, current, key=lambda span: span[1])
+        return longest
+
+
+def small_or_large(quick: bool) -> Export:
+    """kiosk's films, 17 MB, or the data disk of shop's db, 470 MB; of random bytes, so the grains do not shrink."""
+    folder = make_vapp("--small") if quick else make_vapp()
+    name, vmdk, disk = ("kiosk", 3, "screen/disk-2.qcow2") if quick else ("shop", 2, "db/disk-2.qcow2")
+    return Export(folder / name, folder / f"{name}.ova", folder / name / f"{name}-disk{vmdk}.vmdk", disk)
+
+
+@contextlib.contextmanager
+def huge():
+    """The OVF of a streamOptimized disk of 2 TiB: every grain allocated, grain tables real, grains holes."""
+    with tempfile.TemporaryDirectory(prefix="v2vfs-bench-huge-") as folder:
+        folder = pathlib.Path(folder)
+        run(VMDK_MAKE, "--full", f"--size={HUGE_BYTES}", folder / "huge.vmdk")
+        (folder / "huge.ovf").write_text(HUGE_OVF.format(bytes=HUGE_BYTES))
+        yield folder / "huge.ovf"
