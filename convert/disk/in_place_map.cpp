@@ -98,7 +98,7 @@ InPlaceMap::InPlaceMap(DiskSource& source, std::uint64_t cluster)
   l2_in_use_.resize(ceil_div(ceil_div(source.bytes(), cluster), cluster / sizeof(std::uint64_t)));
   for (std::uint32_t i = 0; i < source.extents().size(); ++i) add_part(source.extents()[i], i);
   std::ranges::sort(singles_);
-  singles_.erase(std::ranges::unique(singles_).begin(), singles_.end());
+  singles_.erase(std::unique(singles_.begin(), singles_.end()), singles_.end());
   for (const std::uint64_t single : singles_) mark_l2(single, 1);
   if (!singles_.empty()) shapes_.push_back({RunKind::single, 0, singles_.size() * cluster_});
 }

@@ -114,11 +114,17 @@ std::string Qcow2Reader::check() {
       count(uses, entry & kOffsetMask, 1);
     }
   }
+  std::vector<std::byte> block;
   for (std::uint64_t c = 0; c < view_.file_bytes() / cluster_; ++c) {
+    const std::uint64_t counts = cluster_ / 2;
+    if (c % counts == 0) block = bytes(u64(refcount_table_ + c / counts * 8), cluster_);
+    const std::size_t at = c % counts * 2;
+    const std::uint64_t found = std::to_integer<std::uint64_t>(block[at]) << 8 |
+                                std::to_integer<std::uint64_t>(block[at + 1]);
     const auto used = uses.find(c);
     const std::uint64_t expected = used == uses.end() ? 0 : used->second;
-    if (refcount(c) != expected) {
-      return fmt::format("host cluster {}: refcount {}, references {}", c, refcount(c), expected);
+    if (found != expected) {
+      return fmt::format("host cluster {}: refcount {}, references {}", c, found, expected);
     }
   }
   return {};
