@@ -59,8 +59,9 @@ WITH_SPDX = CODE | {".py", ".sh", ".cmake"}
 # Formats of others, kept as they are: no rule but the size of text is about them.
 DATA = {".xml", ".ovf", ".ova", ".mf", ".vmdk", ".vmx", ".json", ".bin", ".img", ".md"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
-# Folders of the machine somebody works on. A guest's own may stand behind a variable or a longer path.
+# Folders of the machine somebody works on. Tests name folders of their guests.
 HOST_PATH = re.compile(r"(?<![\w.$})>*/-])/(root|home|work)/\w")
+HOST_PATH_IN_TESTS = re.compile(r"(?<![\w.$})>*/-])/work/\w")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|WIP)\b")
 
 
@@ -138,6 +139,11 @@ def check_size(path, lines):
         yield len(lines), f"{len(lines)} lines: more than {LONGEST_FILE}"
 
 
+def check_paths(path, lines):
+    pattern = HOST_PATH_IN_TESTS if path.startswith("tests/") else HOST_PATH
+    yield from check_words(path, lines, [("path of a machine", pattern)])
+
+
 def check_words(_, lines, words):
     for number, line in enumerate(lines, 1):
         for what, pattern in words:
@@ -156,6 +162,7 @@ def check_file(root, path, words):
         checks += [check_includes, check_header]
     for check in checks:
         yield from check(path, lines)
+    yield from check_paths(path, lines)
     yield from check_words(path, lines, words)
 
 
@@ -200,9 +207,8 @@ def main():
     parser.add_argument("root", nargs="?", type=pathlib.Path,
                         default=pathlib.Path(__file__).resolve().parents[2])
     options = parser.parse_args()
-    words = [("path of a machine", HOST_PATH)]
     given = options.words.read_text(encoding="utf-8").splitlines() if options.words else []
-    words += [("word", re.compile(word, re.IGNORECASE)) for word in given if word]
+    words = [("word", re.compile(word, re.IGNORECASE)) for word in given if word]
     own = str(pathlib.Path(__file__).name)
     breaches = []
     paths = tree(options.root)
@@ -210,7 +216,7 @@ def main():
         unfinished = [] if path.endswith(own) else [("unfinished", UNFINISHED)]
         for number, breach in check_file(options.root, path, words + unfinished):
             breaches.append(f"{path}:{number}: {breach}")
-    breaches += check_messages(options.root, words)
+    breaches += check_messages(options.root, words + [("path of a machine", HOST_PATH)])
     if options.sizes:
         report_sizes(options.root, paths)
     for breach in breaches:

@@ -18,6 +18,7 @@ GOOD = {
     "inspect/model_json.cpp": SPDX + "#include <nlohmann/json.hpp>\n",
     "convert/runs.h": SPDX + "#pragma once\n",
     "tests/run": "#!/bin/bash\n# a guest's $ROOT/home/user is no path of this machine\n",
+    "tests/guests/make.sh": "#!/bin/bash\n# SPDX-License-Identifier: MIT\ntype 'cat /root/note /home/user/x'\n",
     "tests/x_test.cpp": SPDX + '#include <zlib.h>\n#include "fs/overlay/journal.h"\n',
 }
 
@@ -49,6 +50,7 @@ BAD = [
     ("fs/a.cpp", "\n" * 500, "501 lines"),
     ("fs/a.cpp", "// " + "/ho" + "me/somebody/x\n", "path of a machine"),
     ("README.md", "cd /ro" + "ot/project\n", "path of a machine"),
+    ("tests/a.sh", "#!/bin/bash\n# SPDX-License-Identifier: MIT\ncd /wo" + "rk/x\n", "path of a machine"),
     ("fs/a.cpp", "// TO" + "DO: later\n", "unfinished: TO" + "DO"),
     ("fs/a.cpp", "// a secret word\n", "word: secret"),
 ]
@@ -109,9 +111,10 @@ def main():
         expect(f"{name} without SPDX", run_with(name, text), 1, "no SPDX")
     expect("a good message", run_with_message("fs: what"), 0)
     expect("a word in a message", run_with_message("fs: what\n\nSecret"), 1, "word: Secret")
+    expect("a path in a message", run_with_message("fs: see /ho" + "me/x/y"), 1, "path of a machine")
     long = "int a() {\n" + "  b();\n" * 40 + "}\n"
     expect("a long function", run_with("fs/a.cpp", SPDX + long), 0, "42 fs/a.cpp:2: int a()")
-    print("\n".join(failures) or f"ok   {len(BAD) + len(BAD_SPDX) + 4} cases")
+    print("\n".join(failures) or f"ok   {len(BAD) + len(BAD_SPDX) + 5} cases")
     return 1 if failures else 0
 
 

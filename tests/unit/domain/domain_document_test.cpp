@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "convert/domain/domain_xml.h"
+#include "convert/domain/xml_chars.h"
 
 namespace v2vfs::convert {
 namespace {
@@ -54,6 +55,12 @@ TEST(DomainDocument, refuses_a_nul_byte_and_a_file_cut_anywhere) {
   for (std::size_t bytes = 0; bytes < text.size(); ++bytes) {
     EXPECT_FALSE(is_domain_document(text.substr(0, bytes))) << bytes;
   }
+}
+
+TEST(XmlText, a_sequence_ends_with_the_text) {
+  constexpr std::string_view kAccent = "\xc3\xa9";
+  EXPECT_TRUE(is_xml_text(kAccent));
+  EXPECT_FALSE(is_xml_text(kAccent.substr(0, 1))) << "what lies behind is not looked at";
 }
 
 TEST(DomainDocument, refuses_depth_that_no_parser_takes) {
