@@ -122,7 +122,7 @@ def integration_script(script: pathlib.Path, full: bool, case: str, journal: Jou
     passed.write_text("".join(result.name + "\n" for result in earlier))
     environment["V2VFS_TEST_PASSED"] = str(passed)
     interpreter = [sys.executable, "-B"] if script.suffix == ".py" else ["bash"]
-    status = run_script(interpreter + [script] + (["--full"] if full else []),
+    status = run_script(interpreter + [script, "--full" if full else "--quick"],
                         FULL_SECONDS if full else QUICK_SECONDS, environment, log, on_line)
     seen = {result.name for result in said}
     for result in earlier:
