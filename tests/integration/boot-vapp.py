@@ -17,7 +17,7 @@ from libvirt_host import Machine, network_option, start_libvirt  # noqa: E402
 from mount import Mount, fingerprint, make_vapp  # noqa: E402
 
 PASSWORD = "v2vfs"
-LOGIN_SECONDS = 300  # 30 s on an idle machine
+LOGIN_SECONDS = 600  # 30 s on an idle machine
 ROOT_OFFSET = 1 << 20
 
 # What a guest must find: (command, words in its answer).
