@@ -59,7 +59,7 @@ void JournaledStore::write(std::uint64_t offset, std::span<const std::byte> in) 
     });
   } catch (const std::exception&) {
     shape.unlock();
-    if (rules_.trim_failed_write) undo_failed_extension();
+    if (rules_.cut_off_failed_write) undo_failed_extension();
     throw;
   }
   live_->raise_bytes(*end);  // R7: what a size covers has been written
@@ -88,15 +88,31 @@ void JournaledStore::resize(std::uint64_t bytes) {
     return;
   }
   live_->set_bytes(bytes);
-  live_->set_low_water(
-      std::min(live_->low_water(), bytes));  // R7: the base beyond is gone for ever
   try {
-    if (rules_.cut_data_at_shrink) trim_data();
-  } catch (const Error& error) {
-    set_poison(error.sentence());  // what was cut off would come back with the next growth
+    if (rules_.cut_off_at_shrink) cut_off();
+  } catch (const std::exception& error) {
+    set_poison(error.what());  // what was cut off would come back with the next growth
     throw;
   }
   count_allocated();
+}
+
+// R7: nothing that lies past the size may come back when the file grows: not the base (low-water
+// mark), no written block (a hole from now on), no byte of the last block. Done again at every
+// open. The file `data` ends at a block's border, so that no sector is cut in two by its length.
+void JournaledStore::cut_off() {
+  const std::uint64_t size = live_->bytes();
+  live_->set_low_water(std::min(live_->low_water(), size));
+  const std::uint64_t first_gone = blocks_for(size);
+  for (std::uint64_t block = first_gone; block < live_->covered_blocks();) {
+    const BlockRun run = live_->run_at(block, live_->covered_blocks());
+    if (run.state == BlockState::present) mark({run.first, run.count, BlockState::hole});
+    block += run.count;
+  }
+  const std::uint64_t border = first_gone * block_bytes();
+  if (data_->bytes() > border) data_->truncate(border);
+  const bool has_tail = size < border && live_->at(first_gone - 1) == BlockState::present;
+  if (has_tail) punch_part({size, border - size});
 }
 
 std::shared_lock<std::shared_mutex> JournaledStore::lock_shape_for(std::uint64_t end) {
@@ -122,9 +138,9 @@ void JournaledStore::cover(std::uint64_t end) {
 void JournaledStore::undo_failed_extension() {
   std::unique_lock shape(shape_);
   try {
-    trim_data();
-  } catch (const Error& error) {
-    set_poison(error.sentence());
+    cut_off();
+  } catch (const std::exception& error) {
+    set_poison(error.what());
   }
 }
 

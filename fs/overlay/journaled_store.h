@@ -72,7 +72,6 @@ class JournaledStore final : public OverlayStore {
   void replay();
   void settle(bool same_boot);
   void keep(bool same_boot);
-  void trim_data();
 
   // store_access.cpp: reading and writing blocks; offsets lie inside one region, its lock is held
   void read_run(BlockState state, std::uint64_t offset, std::span<std::byte> out);
@@ -91,6 +90,7 @@ class JournaledStore final : public OverlayStore {
   void each_region(ByteRange range, Piece&& piece);
   std::shared_lock<std::shared_mutex> lock_shape_for(std::uint64_t end);
   void cover(std::uint64_t end);
+  void cut_off();
   void undo_failed_extension();
   void mark(const BlockRun& wanted);
   Pending take_pending();

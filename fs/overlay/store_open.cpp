@@ -32,7 +32,6 @@ void write_head(Io& io, const std::string& folder, const Head& head, const Store
   file->pwrite(0, encode_head(head));
   if (rules.sync_head_before_name) file->fdatasync();
   io.rename(unfinished, folder + "/head");
-  if (rules.sync_folder_after_head) io.sync_folder(folder);
 }
 
 std::unique_ptr<IoFile> open_data(Io& io, const std::string& folder) {
@@ -78,7 +77,14 @@ std::unique_ptr<JournaledStore> JournaledStore::create(Io& io, const std::string
   Journal::make(io, folder, head, rules);
   if (rules.sync_folder_before_head) io.sync_folder(folder);
   write_head(io, folder, head, rules);
-  return open(io, folder, std::move(base), rules);
+  try {
+    return open(io, folder, std::move(base), rules);
+  } catch (const std::exception&) {
+    // After a failed fsync a later one proves nothing (R8): the name goes, so that all is made
+    // anew.
+    if (rules.unmake_failed_store) io.remove(folder + "/head");
+    throw;
+  }
 }
 
 std::unique_ptr<JournaledStore> JournaledStore::open(Io& io, const std::string& folder,
@@ -86,6 +92,8 @@ std::unique_ptr<JournaledStore> JournaledStore::open(Io& io, const std::string& 
                                                      const StoreRules& rules) {
   std::optional<Head> head = read_head(io, folder, rules);
   if (!head) return nullptr;
+  // The process that made the store may have died before its name was durable.
+  if (rules.sync_folder_at_open) io.sync_folder(folder);
   if (head->base_bytes != base->bytes())
     throw Error(ESTALE,
                 "{}: made over a file of {} bytes, but it has {} now; put the source back or "
@@ -140,9 +148,7 @@ void JournaledStore::replay() {
 }
 
 void JournaledStore::settle(bool same_boot) {
-  live_->set_low_water(
-      std::min(live_->low_water(), live_->bytes()));  // of a resize that was cut off
-  if (rules_.trim_at_open) trim_data();
+  if (rules_.cut_off_at_open) cut_off();  // the rest of a shrink, or of a write past the end
   durable_.reserve(blocks_for(live_->bytes()));
   try {
     keep(same_boot);
@@ -159,13 +165,9 @@ void JournaledStore::keep(bool same_boot) {
     durable_.set_extent(live_->extent());
   }
   if (!same_boot && !rules_.checkpoint_at_open) return;
+  if (rules_.sync_slot_at_open) durable_.sync();
   durable_.write();
   journal_.reset();
-}
-
-// Bytes past the size, of an unfinished extension or cut off, must not show when the file grows.
-void JournaledStore::trim_data() {
-  if (data_->bytes() > live_->bytes()) data_->truncate(live_->bytes());
 }
 
 }  // namespace v2vfs::fs

@@ -9,10 +9,10 @@ namespace v2vfs::fs {
 /// the code.
 struct StoreRules {
   // R1, R2: writing
-  bool bit_after_data = true;     // the block's bit follows its pwrite
-  bool size_after_data = true;    // the file's size follows the pwrite that extends it
-  bool whole_first_write = true;  // the first write to a block writes the whole block, merged
-  bool trim_failed_write = true;  // a failed extending write leaves nothing past the size
+  bool bit_after_data = true;        // the block's bit follows its pwrite
+  bool size_after_data = true;       // the file's size follows the pwrite that extends it
+  bool whole_first_write = true;     // the first write to a block writes the whole block, merged
+  bool cut_off_failed_write = true;  // a failed extending write leaves nothing past the size
   // The live map (storage finding A1)
   bool trust_live_of_this_boot = true;
   bool distrust_live_of_other_boot = true;
@@ -30,7 +30,8 @@ struct StoreRules {
   bool alternate_slots = true;
   bool first_write_renews_slot = true;  // nothing of an unfinished checkpoint stays in a slot
   bool checkpoint_at_open = true;       // records behind a torn one never come alive
-  bool sync_data_at_open = true;        // what the live map knows is durable before it is kept
+  bool sync_slot_at_open = true;  // the slot that counts is durable before the other one is written
+  bool sync_data_at_open = true;  // what the live map knows is durable before it is kept
   bool check_journal_checkpoint = true;
   bool check_journal_crc = true;
   bool mirror_journal = true;
@@ -41,8 +42,8 @@ struct StoreRules {
   // R6, R7: holes and sizes
   bool hole_in_map = true;  // a discarded block is a hole, never "absent"
   bool low_water_mark = true;
-  bool cut_data_at_shrink = true;
-  bool trim_at_open = true;  // bytes of an unfinished extension go
+  bool cut_off_at_shrink = true;
+  bool cut_off_at_open = true;  // what an unfinished extension or shrink left past the size
   // R8, R9: failures
   bool poison_on_failure = true;
   bool poison_in_live = true;
@@ -51,7 +52,8 @@ struct StoreRules {
   bool sync_new_map = true;
   bool sync_folder_before_head = true;
   bool sync_head_before_name = true;
-  bool sync_folder_after_head = true;
+  bool sync_folder_at_open = true;  // the head's name, before anything is promised
+  bool unmake_failed_store = true;
 };
 
 }  // namespace v2vfs::fs

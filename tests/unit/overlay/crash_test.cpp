@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include "tests/unit/overlay/crash_search.h"
+
+namespace v2vfs::fs {
+namespace {
+
+void expect_nothing_found(Search search, std::uint64_t least_states) {
+  const Finding found = search(StoreRules{}, kAllSeeds);
+  std::printf("[  STATES  ] %llu\n", static_cast<unsigned long long>(found.states));
+  EXPECT_EQ(found.violation, "");
+  EXPECT_GE(found.states, least_states);
+}
+
+TEST(Crash, power_cut_and_process_death_at_every_step) { expect_nothing_found(search_cuts, 5000); }
+TEST(Crash, recovery_dies_at_every_step_twice) { expect_nothing_found(search_recovery, 5000); }
+TEST(Crash, every_call_fails_once) { expect_nothing_found(search_faults, 1000); }
+TEST(Crash, the_disk_is_full) { expect_nothing_found(search_full_disk, 500); }
+TEST(Crash, every_bit_is_flipped) { expect_nothing_found(search_flipped_bits, 5000); }
+
+}  // namespace
+}  // namespace v2vfs::fs
