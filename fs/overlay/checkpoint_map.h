@@ -37,8 +37,8 @@ class CheckpointMap {
   /// The number of the last checkpoint: journal records that come after it carry it.
   std::uint64_t checkpoint() const { return checkpoint_; }
   void write();
-  /// Before the first write(): the process that wrote the slot which counts may have died before its
-  /// fdatasync, and the next checkpoint overwrites the other slot.
+  /// Before the first write(): the process that wrote the slot which counts may have died before
+  /// its fdatasync, and the next checkpoint overwrites the other slot.
   void sync() { slots_[current_].file->fdatasync(); }
 
   /// Makes room on the disk for blocks below `blocks` in both slots. Thread safe.

@@ -26,12 +26,13 @@ struct Violation {
 
 class Run {
  public:
-  explicit Run(const Scenario& scenario)
+  explicit Run(const Scenario& scenario, std::uint64_t base_bytes = 0)
       : s_(scenario),
         dice_(scenario.seed),
         io_(scenario.seed * 1000003 + (scenario.cut ? scenario.cut->step * 7 + 1 : 0) +
             (scenario.fault ? scenario.fault->call * 13 + 5 : 0)),
-        base_(std::make_shared<ByteBase>(12 * 1024 + dice_.below(24 * 1024))),
+        base_(std::make_shared<ByteBase>(base_bytes ? base_bytes
+                                                    : 12 * 1024 + dice_.below(24 * 1024))),
         model_(base_->content()) {
     geometry_.block_bytes = 1024;
     geometry_.journal_bytes = 1024u << dice_.below(4);  // 8 to 64 records
@@ -43,12 +44,42 @@ class Run {
 
   Outcome all() {
     Outcome out;
+    return check(
+        [&] {
+          const bool died = first_life(out);
+          io_.no_faults();
+          io_.fill_disk(false);
+          if (died) recover(s_.cut->is_power_cut);
+          second_life();
+        },
+        out);
+  }
+
+  Outcome torn_batch() {
+    Outcome out;
+    return check(
+        [&] {
+          io_.during_sync = nullptr;
+          geometry_.journal_bytes = 8192;
+          make();
+          for (std::uint64_t i = 0; i < s_.seed % 8; ++i) barrier_of(1);
+          try {
+            barrier_of(9 + dice_.below(8), 3);  // data, both copies, and the fdatasync is missing
+          } catch (const Crash&) {
+            io_.no_faults();
+            recover(true);
+          }
+          for (std::uint64_t i = 0; i < s_.seed / 8 % 8; ++i) barrier_of(1);
+          recover(true);
+        },
+        out);
+  }
+
+ private:
+  template <typename Lives>
+  Outcome check(Lives&& lives, Outcome& out) {
     try {
-      const bool died = first_life(out);
-      io_.no_faults();
-      io_.fill_disk(false);
-      if (died) recover(s_.cut->is_power_cut);
-      second_life();
+      lives();
     } catch (const Violation& v) {
       out.violation = v.what;
     } catch (const Error& error) {
@@ -59,7 +90,17 @@ class Run {
     return out;
   }
 
- private:
+  // A barrier with a record for each of `blocks` blocks that lie apart; it may die at a step.
+  void barrier_of(std::uint64_t blocks, std::optional<std::uint64_t> dies_at = {}) {
+    for (; blocks > 0; --blocks, next_block_ += 2) {
+      const std::vector<std::byte> bytes(1024, static_cast<std::byte>(1 + dice_.below(255)));
+      model_.write(next_block_ * 1024, bytes);
+      attempt([&] { store_->write(next_block_ * 1024, bytes); });
+    }
+    if (dies_at) io_.crash_at(io_.steps() + *dies_at, CutPoint::before);
+    barrier();
+  }
+
   bool first_life(Outcome& out) {
     if (s_.cut) io_.crash_at(s_.cut->step, s_.cut->point);
     if (s_.fault) io_.fail_at(s_.fault->call, s_.fault->error_number);
@@ -137,12 +178,16 @@ class Run {
     expect(power_was_cut ? model_.check_power_cut(*store_) : model_.check_process_death(*store_),
            power_was_cut ? "after a power cut" : "after process death");
     expect(store_->poison(), "poisoned after recovery");
+    if (dice_.one_in(2)) recover_again(power_was_cut && dice_.one_in(2));
+    model_.adopt(*store_, power_was_cut);
+  }
+
+  void recover_again(bool power) {
     const auto first = contents_of(*store_);
-    leave(false);
+    leave(power);
     store_ = JournaledStore::open(io_, kFolder, base_, s_.rules);
     if (!store_ || contents_of(*store_) != first) throw Violation{"the second recovery differs"};
     ++states_;
-    model_.adopt(*store_, power_was_cut);
   }
 
   std::optional<Scenario::Cut> recovery_cut(std::size_t deaths) {
@@ -319,6 +364,7 @@ class Run {
   std::unique_ptr<JournaledStore> store_;
   std::uint64_t barrier_share_ = 16;  // percent
   std::uint64_t recovery_steps_ = 0;
+  std::uint64_t next_block_ = 0;
   bool is_recovered_ = false;
   bool is_made_ = false;
   bool in_sync_ = false;
@@ -329,5 +375,12 @@ class Run {
 }  // namespace
 
 Outcome run(const Scenario& scenario) { return Run(scenario).all(); }
+
+Outcome run_torn_batch(std::uint64_t seed, const StoreRules& rules) {
+  Scenario s;
+  s.seed = seed;
+  s.rules = rules;
+  return Run(s, kTop).torn_batch();
+}
 
 }  // namespace v2vfs::fs

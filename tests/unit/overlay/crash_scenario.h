@@ -44,4 +44,9 @@ struct Outcome {
 
 Outcome run(const Scenario& scenario);
 
+/// A barrier with more than one sector of journal records is cut off before their fdatasync; after
+/// recovery come a few small barriers and one more power cut. The seed says how many records each
+/// time.
+Outcome run_torn_batch(std::uint64_t seed, const StoreRules& rules);
+
 }  // namespace v2vfs::fs

@@ -3,11 +3,14 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <utility>
+#include <vector>
 
 #include "fs/overlay/journaled_store.h"
 #include "inspect/base/error.h"
+#include "inspect/base/log.h"
 #include "tests/unit/overlay/byte_base.h"
 #include "tests/unit/overlay/crash_scenario.h"
 #include "tests/unit/overlay/disk_model.h"
@@ -15,106 +18,131 @@
 namespace v2vfs::fs {
 namespace {
 
-// Runs one scenario; false ends the search.
-bool add(Finding& finding, const Scenario& scenario, const std::string& what) {
-  const Outcome outcome = run(scenario);
-  finding.states += outcome.states;
-  if (outcome.violation.empty()) return true;
-  finding.violation = fmt::format("seed {}, {}: {}", scenario.seed, what, outcome.violation);
-  return false;
-}
+// All are visited, in leaps of a prime, so that what is alike does not come in a row and a search
+// that finds something finds it early.
+constexpr std::uint64_t kLeap = 100003;
 
 const char* name_of(CutPoint point) {
   return point == CutPoint::before ? "before" : point == CutPoint::torn ? "in" : "after";
 }
 
-Outcome measure(std::uint64_t seed, const StoreRules& rules) {
-  Scenario plain;
-  plain.seed = seed;
-  plain.rules = rules;
-  return run(plain);
+std::string name_of(const Scenario::Cut& cut) {
+  return fmt::format(", {} {} step {}", cut.is_power_cut ? "power cut" : "death",
+                     name_of(cut.point), cut.step);
+}
+
+std::string name_of(const Scenario& s) {
+  std::string name = fmt::format("seed {}", s.seed);
+  if (s.cut) name += name_of(*s.cut);
+  for (const auto& cut : s.recovery_cuts) name += " and in recovery" + name_of(cut);
+  if (s.fault) name += fmt::format(", errno {} at call {}", s.fault->error_number, s.fault->call);
+  if (s.full_from) name += fmt::format(", full from operation {} on", *s.full_from);
+  return name;
+}
+
+Finding visit(const std::vector<Scenario>& all, std::size_t most) {
+  log::to_file("/dev/null", log::Level::error);  // poison by the thousand
+  Finding finding;
+  for (std::size_t i = 0; i < std::min(most, all.size()); ++i) {
+    const Scenario& scenario = all[i * kLeap % all.size()];
+    const Outcome outcome = run(scenario);
+    finding.states += outcome.states;
+    if (outcome.violation.empty()) continue;
+    finding.violation = name_of(scenario) + ": " + outcome.violation;
+    break;
+  }
+  return finding;
+}
+
+Scenario plain(std::uint64_t seed, const StoreRules& rules) {
+  Scenario s;
+  s.seed = seed;
+  s.rules = rules;
+  return s;
+}
+
+std::vector<Scenario::Cut> cuts_of(std::uint64_t steps) {
+  std::vector<Scenario::Cut> cuts;
+  for (std::uint64_t step = 0; step < steps; ++step)
+    for (const CutPoint point : {CutPoint::before, CutPoint::torn, CutPoint::after})
+      for (const bool power : {false, true}) cuts.push_back({step, point, power});
+  return cuts;
+}
+
+void add_recoveries(std::vector<Scenario>& all, Scenario s) {
+  s.recovery_cuts = {{1000, CutPoint::after, false}};  // never: only to count the steps
+  const auto cuts = cuts_of(run(s).recovery_steps);
+  for (const auto& first : cuts)
+    for (const auto& second : cuts) {
+      if (first.is_power_cut) continue;  // then the second is like a first one
+      s.recovery_cuts = {first, second};
+      all.push_back(s);
+    }
 }
 
 }  // namespace
 
 Finding search_cuts(const StoreRules& rules, std::uint64_t seeds) {
-  Finding finding;
+  std::vector<Scenario> all;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    const Outcome plain = measure(seed, rules);
-    finding.states += plain.states;
-    if (!plain.violation.empty()) {
-      finding.violation = fmt::format("seed {}, no cut: {}", seed, plain.violation);
-      return finding;
+    Scenario s = plain(seed, rules);
+    const std::uint64_t steps = run(s).steps;
+    all.push_back(s);
+    for (const auto& cut : cuts_of(steps)) {
+      s.cut = cut;
+      all.push_back(s);
     }
-    for (std::uint64_t step = 0; step < plain.steps; ++step)
-      for (const CutPoint point : {CutPoint::before, CutPoint::torn, CutPoint::after})
-        for (const bool power : {true, false}) {
-          Scenario s{seed, rules, {{step, point, power}}, {}, {}, {}};
-          const auto what =
-              fmt::format("{} {} step {}", power ? "power cut" : "death", name_of(point), step);
-          if (!add(finding, s, what)) return finding;
-        }
   }
-  return finding;
+  return visit(all, all.size());
 }
-
-namespace {
-
-std::vector<Scenario::Cut> cuts_of(std::uint64_t steps) {
-  std::vector<Scenario::Cut> cuts;
-  for (std::uint64_t step = 0; step < steps; ++step)
-    for (const CutPoint point : {CutPoint::before, CutPoint::after})
-      for (const bool power : {false, true}) cuts.push_back({step, point, power});
-  return cuts;
-}
-
-}  // namespace
 
 Finding search_recovery(const StoreRules& rules, std::uint64_t seeds) {
+  std::vector<Scenario> all;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    Scenario s = plain(seed, rules);
+    const std::uint64_t steps = run(s).steps;
+    for (const std::uint64_t step : {steps / 2, steps - 1})
+      for (const bool power : {false, true}) {
+        s.cut = {step, CutPoint::after, power};
+        add_recoveries(all, s);
+      }
+  }
+  return visit(all, 4000);
+}
+
+Finding search_torn_batches(const StoreRules& rules, std::uint64_t seeds) {
   Finding finding;
-  for (std::uint64_t seed = 1; seed <= (seeds + 3) / 4; ++seed) {
-    const std::uint64_t last = measure(seed, rules).steps - 1;
-    for (const bool power : {false, true}) {
-      Scenario s;
-      s.seed = seed;
-      s.rules = rules;
-      s.cut = {last, CutPoint::after, power};
-      s.recovery_cuts = {{1000, CutPoint::after, false}};  // never: only to count the steps
-      const auto cuts = cuts_of(run(s).recovery_steps);
-      for (const auto& first : cuts)
-        for (const auto& second : cuts) {
-          s.recovery_cuts = {first, second};
-          const auto what =
-              fmt::format("recovery died at steps {} and {}", first.step, second.step);
-          if (!add(finding, s, what)) return finding;
-        }
-    }
+  for (std::uint64_t seed = 1; seed <= seeds * 100 && finding.violation.empty(); ++seed) {
+    const Outcome outcome = run_torn_batch(seed, rules);
+    finding.states += outcome.states;
+    if (!outcome.violation.empty())
+      finding.violation = fmt::format("torn batch {}: {}", seed, outcome.violation);
   }
   return finding;
 }
 
 Finding search_faults(const StoreRules& rules, std::uint64_t seeds) {
-  Finding finding;
+  std::vector<Scenario> all;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    const std::uint64_t calls = measure(seed, rules).calls;
+    Scenario s = plain(seed, rules);
+    const std::uint64_t calls = run(s).calls;
     for (std::uint64_t call = 0; call < calls; ++call)
       for (const int error : {EIO, ENOSPC}) {
-        Scenario s{seed, rules, {}, {}, {{call, error}}, {}};
-        if (!add(finding, s, fmt::format("errno {} at call {}", error, call))) return finding;
+        s.fault = {call, error};
+        all.push_back(s);
       }
   }
-  return finding;
+  return visit(all, all.size());
 }
 
 Finding search_full_disk(const StoreRules& rules, std::uint64_t seeds) {
-  Finding finding;
+  std::vector<Scenario> all;
   for (std::uint64_t seed = 1; seed <= seeds * 4; ++seed)
     for (std::uint64_t from = 0; from < 24; ++from) {
-      Scenario s{seed, rules, {}, {}, {}, from};
-      if (!add(finding, s, fmt::format("the disk is full from operation {} on", from)))
-        return finding;
+      all.push_back(plain(seed, rules));
+      all.back().full_from = from;
     }
-  return finding;
+  return visit(all, all.size());
 }
 
 namespace {
@@ -143,22 +171,20 @@ class FlippedBits {
   }
 
   Finding all() {
-    for (const char* name : {"/s/journal", "/s/head", "/s/map.A", "/s/map.B"}) {
-      io_.restore(saved_);
-      const std::uint64_t bits = io_.file_bytes(name) * 8;
-      for (std::uint64_t i = 0; i < bits; ++i) {
-        ++finding_.states;
-        // In leaps, each bit once: bad places show early.
-        finding_.violation = flip(name, i * kLeap % bits);
-        if (!finding_.violation.empty()) return finding_;
-      }
+    std::vector<std::pair<const char*, std::uint64_t>> bits;
+    io_.restore(saved_);
+    for (const char* name : {"/s/journal", "/s/head", "/s/map.A", "/s/map.B"})
+      for (std::uint64_t bit = 0; bit < io_.file_bytes(name) * 8; ++bit)
+        bits.push_back({name, bit});
+    for (std::size_t i = 0; i < bits.size() && finding_.violation.empty(); ++i) {
+      const auto& [name, bit] = bits[i * kLeap % bits.size()];
+      ++finding_.states;
+      finding_.violation = flip(name, bit);
     }
     return finding_;
   }
 
  private:
-  static constexpr std::uint64_t kLeap = 100003;  // a prime
-
   static bool is_kept_twice(const std::string& name, std::uint64_t bit) {
     return name == "/s/journal" || (name != "/s/head" && bit / 8 < kMapPagesStart);
   }

@@ -24,6 +24,8 @@ using Search = Finding (*)(const StoreRules& rules, std::uint64_t seeds);
 Finding search_cuts(const StoreRules& rules, std::uint64_t seeds);
 /// Recovery itself dies, at each of its steps, and so does the one after it, at each of its steps.
 Finding search_recovery(const StoreRules& rules, std::uint64_t seeds);
+/// Journals of more than a sector are torn; what lies behind the torn place stays dead.
+Finding search_torn_batches(const StoreRules& rules, std::uint64_t seeds);
 /// Each call once with EIO and once with ENOSPC.
 Finding search_faults(const StoreRules& rules, std::uint64_t seeds);
 /// The disk is full from some operation on: what was accepted must reach the disk.

@@ -69,10 +69,16 @@ void DiskModel::begin() {
   in_flight_ = true;
 }
 
+// An extending write that was cut off may have got as far as the old end.
 void DiskModel::write(std::uint64_t offset, std::span<const std::byte> in) {
   begin();
-  if (offset + in.size() > now_.size()) now_.resize(offset + in.size());
-  std::copy(in.begin(), in.end(), now_.begin() + static_cast<std::ptrdiff_t>(offset));
+  const std::uint64_t inside = offset < now_.size() ? std::min(in.size(), now_.size() - offset) : 0;
+  const auto at = [&] { return now_.begin() + static_cast<std::ptrdiff_t>(offset); };
+  if (inside > 0) std::copy_n(in.begin(), inside, at());
+  push_changes(before_);
+  if (inside == in.size()) return;
+  now_.resize(offset + in.size());
+  std::copy(in.begin(), in.end(), at());
   push_changes(before_);
 }
 
