@@ -56,9 +56,13 @@ row() {  # name layout check compare against
   case $3$4 in cleanidentical | *refused) ;; *) bad=$((bad + 1)) ;; esac
 }
 
+# `truth` says who is not asked: `pattern` is for sources that QEMU is known to misread, `source` for ones
+# that were damaged and no longer hold the pattern.
+truth=
+
 # QEMU as the referee, if it can read the source at all: format and file of what to compare with.
 referee() {  # vmdk raw
-  if [ -n "$2" ] && [ "$(stat -c %s "$2")" -gt $((1024 * G)) ] && [ -z "$full" ]; then
+  if [ -n "$2" ] && [ "$(stat -c %s "$2")" -gt $((1024 * G)) ] && [ -z "$full" ] || [ "$truth" = pattern ]; then
     echo raw "$2"
   elif qemu-img info -f vmdk "$1" >/dev/null 2>&1; then
     echo vmdk "$1"
@@ -85,7 +89,7 @@ judge() {  # name vmdk raw layout
     same=DIFFERENT
   fi
   # QEMU's reading is not the last word: the pattern is what was written.
-  if [ "$format" = vmdk ] && [ -n "$3" ] && [ $same = identical ]; then
+  if [ "$format" = vmdk ] && [ -n "$3" ] && [ $same = identical ] && [ "$truth" != source ]; then
     qemu-img compare -q -f raw -F qcow2 "$3" "$qcow2" >>"$work/said" 2>&1 || same=DIFFERENT
   fi
   row "$1" "$4" $check $same "${format:-nobody}"
@@ -139,11 +143,16 @@ if [ -z "$quick" ]; then
     made "monolithicSparse+grain=$grain:$odd" $odd --grain=$grain --type=monolithicSparse
   done
   # Extents that end within a grain, and within a cluster.
+  # (QEMU 7.2 loses its way in a second sparse extent behind one that ends within a grain.)
+  truth=pattern
   made "twoGbMaxExtentSparse+odd-extents:$odd" $odd --type=twoGbMaxExtentSparse --extent=$((M + 512))
+  truth=
   made "twoGbMaxExtentSparse+1M-extents:$odd" $odd --type=twoGbMaxExtentSparse --extent=$M
   made "twoGbMaxExtentFlat+odd-extents:$odd" $odd --type=twoGbMaxExtentFlat --extent=$((M + 512))
+  truth=source
   made "streamOptimized+same-place:$M" $M --damage=same-place
   made "monolithicSparse+same-place:$M" $M --type=monolithicSparse --damage=same-place
+  truth=
   raw "raw:$((M + 100))" $((M + 100))
 fi
 
