@@ -112,7 +112,11 @@ FoundMachine unreadable_machine(const Descriptor& descriptor, const Error& error
   return machine;
 }
 
-Reading read_descriptor(const Descriptor& descriptor, const SourceOptions& options) {
+Reading read_descriptor(const Descriptor& descriptor, const SourceOptions& options,
+                        NameLists& names) {
+  const std::string path = descriptor.path();
+  const bool is_archive = descriptor.kind == ContentKind::tar;
+  const std::string place = is_archive ? path : std::string(folder_part(path));
   Reading reading{descriptor, {}, {}, {}};
   try {
     Contents contents = open_contents(descriptor);
@@ -120,7 +124,7 @@ Reading read_descriptor(const Descriptor& descriptor, const SourceOptions& optio
     reading.appliance = {std::move(envelope.appliance), descriptor.path()};
     for (OvfMachine& machine : envelope.machines) {
       FoundMachine found;
-      found.spec = checked_machine(std::move(machine), *contents.files);
+      found.spec = checked_machine(std::move(machine), *contents.files, place, names);
       for (const std::string& sentence : contents.ignored) {
         ovf::add_note(found.spec.ignored, sentence);
       }
@@ -206,8 +210,9 @@ void gather(Reading& reading, FolderNames& names, FoundSource& found) {
 FoundSource find_machines(const std::vector<std::string>& paths, const SourceOptions& options) {
   SearchResult search = search_descriptors(paths);
   std::vector<Reading> readings;
+  NameLists lists;
   for (const Descriptor& descriptor : search.descriptors) {
-    readings.push_back(read_descriptor(descriptor, options));
+    readings.push_back(read_descriptor(descriptor, options, lists));
   }
   readings = without_copies(std::move(readings));
   throw_if_nothing(readings, paths);

@@ -31,10 +31,13 @@ bool is_url(std::string_view name) {
 
 class MediaCheck {
  public:
-  MediaCheck(OvfMachine machine, const SourceFiles& files)
+  MediaCheck(OvfMachine machine, const SourceFiles& files, const std::string& place,
+             NameLists& names)
       : spec_(std::move(machine.spec)),
         broken_(machine.unservable_disks.begin(), machine.unservable_disks.end()),
-        files_(files) {}
+        files_(files),
+        place_(place),
+        names_(names) {}
 
   MachineSpec run() {
     for (std::size_t i = 0; i < spec_.disks.size(); ++i) {
@@ -83,12 +86,14 @@ class MediaCheck {
 
   /// VMware exports of machines with snapshots: the descriptor says X.vmdk, there is only
   /// X.vmdk.002.
-  std::optional<std::string> newest_snapshot(const std::string& file) const {
+  std::optional<std::string> newest_snapshot(const std::string& file) {
+    const std::vector<std::string>& names = names_.of(place_, files_);
+    const std::string prefix = relative_name(file) + ".";
     std::optional<std::string> found;
-    for (const std::string& name : files_.names()) {
-      const bool is_one = name.size() == file.size() + 4 && name.starts_with(file + ".") &&
-                          is_all_digits(std::string_view(name).substr(file.size() + 1));
-      if (is_one && (!found || name > *found)) found = name;
+    for (auto name = std::lower_bound(names.begin(), names.end(), prefix);
+         name != names.end() && name->starts_with(prefix); ++name) {
+      const std::string_view number = std::string_view(*name).substr(prefix.size());
+      if (number.size() == 3 && is_all_digits(number)) found = *name;
     }
     return found;
   }
@@ -140,13 +145,22 @@ class MediaCheck {
   MachineSpec spec_;
   std::set<std::size_t> broken_;
   const SourceFiles& files_;
+  const std::string& place_;
+  NameLists& names_;
   std::string sentence_;
 };
 
 }  // namespace
 
-MachineSpec checked_machine(OvfMachine machine, const SourceFiles& files) {
-  return MediaCheck(std::move(machine), files).run();
+const std::vector<std::string>& NameLists::of(const std::string& place, const SourceFiles& files) {
+  const auto known = lists_.find(place);
+  if (known != lists_.end()) return known->second;
+  return lists_.emplace(place, files.names()).first->second;
+}
+
+MachineSpec checked_machine(OvfMachine machine, const SourceFiles& files, const std::string& place,
+                            NameLists& names) {
+  return MediaCheck(std::move(machine), files, place, names).run();
 }
 
 }  // namespace v2vfs::inspect

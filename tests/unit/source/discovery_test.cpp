@@ -259,6 +259,16 @@ TEST(Discovery, an_archive_that_was_replaced_is_stale) {
   }
 }
 
+TEST(Discovery, two_thousand_machines_without_disks_in_one_folder_take_little_time) {
+  const TempFolder folder;
+  for (int i = 0; i < 2000; ++i) {
+    folder.write(fmt::format("{}.ovf", i), small_ovf("vm", fmt::format("{}.vmdk", i)));
+  }
+  const testing::CpuTimer timer;
+  EXPECT_EQ(find(folder.path()).machines.size(), 2000u);
+  EXPECT_LT(timer.seconds(), 2);
+}
+
 TEST(Discovery, keeps_no_descriptor_open_for_each_machine) {
   const TempFolder folder;
   for (int i = 0; i < 300; ++i) {
