@@ -79,26 +79,51 @@ void make_root(const std::string& root) {
   check_private(root);
 }
 
-std::vector<std::string> folders_in(const std::string& root) {
+/// Throws Error: states that were not seen would be made anew, without what was written.
+std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : stdfs::directory_iterator(root, error)) {
-    if (entry.is_directory(error) && !entry.is_symlink(error)) {
-      names.push_back(entry.path().filename());
-    }
+  for (stdfs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    names.push_back(entry->path().filename());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw errno_error(error.value(), "cannot list " + folder);
   }
   return names;
 }
 
+std::vector<std::string> folders_in(const std::string& root) try {
+  std::vector<std::string> folders;
+  for (const std::string& name : names_in(root)) {
+    std::error_code error;
+    if (stdfs::is_directory(stdfs::symlink_status(root + "/" + name, error))) {
+      folders.push_back(name);
+    }
+  }
+  return folders;
+} catch (const Error& e) {
+  throw StartError(exit_state, e.sentence());
+}
+
+std::optional<StateRecord> parse_record(const std::string& folder) {
+  const auto text = read_small_file(folder, kRecordFile);
+  if (!text) return std::nullopt;
+  return state_from_json(*text, folder + "/" + kRecordFile);
+}
+
 std::optional<StateRecord> read_record(const std::string& folder) {
   try {
-    const auto text = read_small_file(folder, kRecordFile);
-    if (!text) return std::nullopt;
-    return state_from_json(*text, folder + "/" + kRecordFile);
+    return parse_record(folder);
   } catch (const Error& e) {
     log::warning("{}; this state is left alone", e.sentence());
     return std::nullopt;
   }
+}
+
+/// As it will be read back: cleaned and cut, so that it can be compared.
+StateRecord as_kept(const StateRecord& record) {
+  return state_from_json(state_to_json(record), kRecordFile);
 }
 
 std::uint64_t bytes_on_disk(const std::string& folder) {
@@ -111,13 +136,15 @@ std::uint64_t bytes_on_disk(const std::string& folder) {
   return bytes;
 }
 
+/// A folder that cannot be listed may hold a disk: only what is known to be empty is thrown away.
 bool holds_something(const std::string& folder) {
   std::error_code error;
-  for (const auto& entry : stdfs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename();
+  for (stdfs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename();
     if (name != kRecordFile && name != kLockFile) return true;
   }
-  return false;
+  return error && error != std::errc::no_such_file_or_directory;
 }
 
 std::string describe_difference(const StateRecord& then, const StateRecord& now) {
@@ -155,9 +182,8 @@ VmState::~VmState() {
 bool VmState::has_content() const { return holds_something(folder_); }
 
 void VmState::start_over(const StateRecord& record) {
-  std::error_code error;
-  for (const auto& entry : stdfs::directory_iterator(folder_, error)) {
-    if (entry.path().filename() != kLockFile) remove_folder(entry.path());
+  for (const std::string& name : names_in(folder_)) {
+    if (name != kLockFile) remove_folder(folder_ + "/" + name);
   }
   write_durably(folder_, kRecordFile, state_to_json(record));
   record_ = record;
@@ -237,11 +263,13 @@ UniqueFd StateDir::lock_folder(const std::string& folder) {
   return fd;
 }
 
-VmState StateDir::open(const StateRecord& record) {
+VmState StateDir::open(const StateRecord& asked) {
+  const StateRecord record = as_kept(asked);
   const std::string id = choose_id(record);
   const std::string folder = root_ + "/" + id;
   make_private_folder(folder);
-  VmState state(id, folder, lock_folder(folder), read_record(folder).value_or(StateRecord{}));
+  UniqueFd lock = lock_folder(folder);  // first: until then its last owner may still take it away
+  VmState state(id, folder, std::move(lock), parse_record(folder).value_or(StateRecord{}));
   if (state.record().identity != record.identity) {
     if (state.has_content()) {
       state.stale = "the source is not what it was when " + folder +

@@ -2,9 +2,15 @@
 #include "fs/state_dir.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <optional>
+#include <thread>
 
 #include "fs/durable_file.h"
 #include "fs/options.h"
+#include "inspect/base/error.h"
 #include "tests/unit/fs/temporary_folder.h"
 
 namespace v2vfs::fs {
@@ -60,6 +66,44 @@ TEST_F(StateDirTest, a_changed_source_is_stale_until_started_over) {
   state.start_over(changed);
   EXPECT_TRUE(state.stale.empty());
   EXPECT_FALSE(state.has_content());
+}
+
+TEST_F(StateDirTest, a_state_taken_over_from_a_daemon_that_left_nothing_is_made_anew) {
+  std::optional<StateDir> leaving(std::in_place, root(), "/mnt", std::set<std::string>{"web"});
+  std::optional<VmState> held = leaving->open(record("web", identity_));
+  const std::string id = held->id();
+  std::thread next([&] { EXPECT_EQ(keep(record("web", identity_)), id); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // it waits for the lock by now
+  held.reset();
+  next.join();
+  StateDir dir(root(), "/mnt", {"web"});
+  EXPECT_EQ(dir.open(record("web", identity_)).stale, "");
+}
+
+TEST_F(StateDirTest, a_state_that_cannot_be_listed_is_not_taken_for_empty) {
+  StateDir dir(root(), "/mnt", {"web"});
+  std::optional<VmState> state = dir.open(record("web", identity_));
+  write_durably(state->folder(), "domain.xml", "<domain/>");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const bool has_content = state->has_content();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(has_content);
+}
+
+TEST_F(StateDirTest, a_record_that_cannot_be_read_is_no_other_source) {
+  const std::string id = keep(record("web", identity_));
+  write_durably(root() + "/" + id, "state.json", "{");
+  StateDir dir(root(), "/mnt", {"web"});
+  EXPECT_THROW(dir.open(record("web", identity_)), Error);
+}
+
+TEST_F(StateDirTest, a_changed_source_is_noticed_under_an_odd_path_too) {
+  keep(record("web", identity_, "/srv/a\x1b\nb.ova"));
+  StateDir dir(root(), "/mnt", {"web"});
+  EXPECT_NE(dir.open(record("web", other_, "/srv/a\x1b\nb.ova")).stale, "");
 }
 
 TEST_F(StateDirTest, two_machines_that_are_the_same_have_a_state_each) {
