@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include "fs/durable_file.h"
 #include "inspect/base/checked.h"
@@ -29,6 +30,13 @@ class ViewBase : public BaseImage {
  private:
   std::shared_ptr<convert::DiskView> view_;
 };
+
+/// The head goes first: without it there is no overlay, whatever else a crash leaves behind.
+void remove_overlay(const std::string& folder) {
+  if (!std::filesystem::exists(folder)) return;
+  remove_durably(folder, "head");
+  remove_folder(folder);
+}
 
 std::int64_t wall_clock_ns() {
   timespec now{};
@@ -56,8 +64,10 @@ Disk::Disk(std::string file_name, std::unique_ptr<convert::DiskView> view, Io& i
   }
 }
 
-Disk::Disk(std::string file_name, Error reason)
-    : file_name_(std::move(file_name)), failure_(std::move(reason)) {}
+Disk::Disk(std::string file_name, Error reason, std::string overlay_folder)
+    : file_name_(std::move(file_name)),
+      failure_(std::move(reason)),
+      overlay_folder_(std::move(overlay_folder)) {}
 
 std::string Disk::failure() const {
   if (failure_) return failure_->sentence();
@@ -91,8 +101,10 @@ timespec Disk::modified() const {
 
 bool Disk::is_cold(std::uint64_t offset, std::uint64_t length) const {
   if (!view_) return false;
-  const std::uint64_t end = offset + length;
-  return end <= view_->cold_bytes() || offset >= view_->file_bytes() - view_->tail_bytes();
+  if (offset + length <= view_->cold_bytes()) return true;
+  // In a file that has grown, what was the tail is in the middle and in use.
+  const std::uint64_t end = view_->file_bytes();
+  return offset >= end - view_->tail_bytes() && bytes() == end;
 }
 
 void Disk::check_servable() const {
@@ -101,6 +113,13 @@ void Disk::check_servable() const {
     const std::lock_guard lock(state_mutex_);
     throw Error(ESTALE, stale_);
   }
+}
+
+void Disk::check_not_frozen() const {
+  if (!frozen_) return;
+  throw Error(EROFS, fmt::format("{} was frozen with ctl freeze, because other disks are built on "
+                                 "it: it is never written to again",
+                                 file_name_));
 }
 
 void Disk::check_source() {
@@ -121,15 +140,12 @@ void Disk::mark_stale(std::string sentence) {
 std::uint64_t Disk::add_holder(pid_t pid, bool for_writing) {
   check_source();
   if (for_writing) {
-    if (frozen_) {
-      throw Error(EROFS, fmt::format("{} was frozen with ctl freeze, because other disks are "
-                                     "built on it: it is never written to again",
-                                     file_name_));
-    }
+    check_not_frozen();
     make_writable();
   }
   const std::lock_guard lock(state_mutex_);
   if (is_stale_) throw Error(ESTALE, stale_);
+  if (for_writing) check_not_frozen();  // again: freeze() may have come in between
   holders_[next_holder_] = {pid, for_writing};
   return next_holder_++;
 }
@@ -171,11 +187,15 @@ void Disk::punch(std::uint64_t offset, std::uint64_t length) {
   touch();
 }
 
+/// truncate(2) comes without a handle, so nobody is kept from resetting or freezing the disk: both
+/// are looked for again under the lock that they need.
 void Disk::resize(std::uint64_t bytes) {
   check_source();
-  if (frozen_) throw Error(EROFS, file_name_ + " is frozen");
+  check_not_frozen();
   make_writable();
   const std::shared_lock lock(open_lock_);
+  check_servable();
+  check_not_frozen();
   store_->resize(bytes);
   touch();
 }
@@ -193,32 +213,38 @@ convert::Stretch Disk::stretch_at(std::uint64_t offset) {
   return {stretch.end, stretch.is_hole};
 }
 
-std::string Disk::tables_digest() {
-  const std::lock_guard lock(digest_mutex_);
-  if (tables_digest_.empty()) tables_digest_ = view_->tables_digest();
-  return tables_digest_;
+bool Disk::has_overlay() const {
+  const std::shared_lock lock(open_lock_);
+  return store_ != nullptr;
 }
 
-/// The digest takes seconds for a disk of terabytes: nobody else is held up meanwhile.
+/// What is slow, the digest and the making of an overlay for a disk of terabytes, holds up those
+/// who want to write, and nobody else. A door that was closed meanwhile is seen before anything is
+/// made; one that closes later waits for us, and drops what we made.
 void Disk::make_writable() {
-  const std::string digest = tables_digest();
+  const std::lock_guard one_at_a_time(making_mutex_);
+  check_servable();
+  if (tables_digest_.empty()) tables_digest_ = view_->tables_digest();
+  if (has_overlay()) return check_tables();
+  make_private_folder(overlay_folder_);
+  auto made =
+      OverlayStore::create(*io_, overlay_folder_, std::make_shared<ViewBase>(view_),
+                           {view_->source_identity(), view_->layout_record(), tables_digest_});
   const std::unique_lock lock(open_lock_);
-  if (!store_) {
-    make_private_folder(overlay_folder_);
-    store_ = OverlayStore::create(*io_, overlay_folder_, std::make_shared<ViewBase>(view_),
-                                  {view_->source_identity(), view_->layout_record(), digest});
-    return;
-  }
+  store_ = std::move(made);
+}
+
+void Disk::check_tables() const {
   const std::optional<OverlayIdentity> kept = OverlayStore::identity(*io_, overlay_folder_);
-  if (!kept || kept->tables_digest != digest) {
-    throw Error(EIO, fmt::format("{}: its tables are computed other than when it was first written "
-                                 "to; nothing is written, so that nothing is mixed. Mount it with "
-                                 "the v2vfs that wrote it",
-                                 file_name_));
-  }
+  if (kept && kept->tables_digest == tables_digest_) return;
+  throw Error(EIO, fmt::format("{}: its tables are computed other than when it was first written "
+                               "to; nothing is written, so that nothing is mixed. Mount it with "
+                               "the v2vfs that wrote it",
+                               file_name_));
 }
 
 void Disk::close_door() {
+  check_not_frozen();
   const std::lock_guard lock(state_mutex_);
   if (!holders_.empty()) {
     throw Error(EBUSY, fmt::format("{} is open by process {}; close it and try again", file_name_,
@@ -237,22 +263,37 @@ void Disk::open_door() {
 }
 
 void Disk::drop_overlay() {
-  const std::unique_lock lock(open_lock_);
-  store_.reset();
-  if (!overlay_folder_.empty()) remove_folder(overlay_folder_);
+  const std::lock_guard one_at_a_time(making_mutex_);
+  {
+    const std::unique_lock lock(open_lock_);
+    store_.reset();
+  }
+  if (!overlay_folder_.empty()) remove_overlay(overlay_folder_);
+}
+
+void Disk::check_freezable() const {
+  check_servable();
+  for (const Holder& holder : holders()) {
+    if (!holder.writes) continue;
+    throw Error(EBUSY, fmt::format("{} is open for writing by process {}", file_name_, holder.pid));
+  }
 }
 
 void Disk::freeze() {
-  for (const Holder& holder : holders()) {
-    if (holder.writes) {
-      throw Error(EBUSY,
-                  fmt::format("{} is open for writing by process {}", file_name_, holder.pid));
-    }
-  }
+  check_freezable();
   make_writable();
-  frozen_ = true;
-  barrier();
-  write_durably(overlay_folder_, kFrozenMark, "frozen\n");
+  {
+    const std::unique_lock lock(open_lock_);  // no truncate(2) is under way
+    frozen_ = true;
+  }
+  try {
+    check_freezable();  // and from now on nobody becomes one
+    barrier();
+    write_durably(overlay_folder_, kFrozenMark, "frozen\n");
+  } catch (const Error&) {
+    frozen_ = false;
+    throw;
+  }
 }
 
 std::string Disk::poison() const {

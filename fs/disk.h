@@ -34,15 +34,17 @@ struct Holder {
 /// safe.
 ///
 /// Who may do what when: `open_lock_` is held shared by every operation on content and exclusively
-/// by what exchanges the overlay (its creation, reset). Reads and writes of content take no other
-/// lock here; OverlayStore has its own.
+/// for the moment in which the overlay is exchanged (it was made, reset, frozen). Reads and writes
+/// of content take no other lock here; OverlayStore has its own. Nothing slow is done under it:
+/// stat(2) needs it too. Order: making_mutex_, open_lock_, state_mutex_.
 class Disk {
  public:
   /// `overlay_folder` may not exist yet; its parent does.
   Disk(std::string file_name, std::unique_ptr<convert::DiskView> view, Io& io,
        std::string overlay_folder, std::function<std::string()> identity_now);
-  /// A disk that cannot be served: every access throws `reason`.
-  Disk(std::string file_name, Error reason);
+  /// A disk that cannot be served: every access throws `reason`. A reset drops what is in
+  /// `overlay_folder`, for that may be the reason.
+  Disk(std::string file_name, Error reason, std::string overlay_folder);
 
   const std::string& file_name() const { return file_name_; }
   /// Empty if the disk can be served.
@@ -71,12 +73,14 @@ class Disk {
 
   /// Giving a disk up in two steps, so that all disks of a VM go or none does. After the first one
   /// nobody gets in any more (ESTALE); it throws EBUSY while somebody is in. The second one drops
-  /// what was written; the owner opens the disk anew.
+  /// what was written; the owner opens the disk anew. A frozen disk is not given up (EROFS).
   void close_door();
   void open_door();
   void drop_overlay();
-  /// Never writable again, durably: the disk has become somebody's backing file.
+  /// Never writable again, durably: the disk has become somebody's backing file. Throws EBUSY while
+  /// somebody writes, or why the disk is not served, as check_freezable() does.
   void freeze();
+  void check_freezable() const;
   bool frozen() const { return frozen_; }
 
   /// Every access is ESTALE from now on, with this sentence.
@@ -88,9 +92,11 @@ class Disk {
 
  private:
   void check_servable() const;
+  void check_not_frozen() const;
   void check_source();
-  std::string tables_digest();
   void make_writable();
+  void check_tables() const;
+  bool has_overlay() const;
   void touch();
 
   const std::string file_name_;
@@ -102,8 +108,8 @@ class Disk {
 
   mutable std::shared_mutex open_lock_;
   std::unique_ptr<OverlayStore> store_;  // guarded by open_lock_
-  std::mutex digest_mutex_;
-  std::string tables_digest_;  // guarded by digest_mutex_
+  std::mutex making_mutex_;              // one makes the overlay, or drops it
+  std::string tables_digest_;            // guarded by making_mutex_
   std::atomic<bool> frozen_ = false;
   std::atomic<std::int64_t> modified_ns_ = 0;
 

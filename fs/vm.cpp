@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "fs/durable_file.h"
@@ -117,6 +118,12 @@ std::shared_ptr<Disk> Vm::open_disk(std::size_t index, View view, const VmState&
   const std::string overlay = overlay_folder(state.folder(), index);
   const std::string identity = view->source_identity();
   if (const auto kept = OverlayStore::identity(*context_.io, overlay)) {
+    // Whatever the VM's state says: an overlay is over the disk that it was made over, or ESTALE.
+    if (kept->source_identity != identity) {
+      throw Error(ESTALE, fmt::format("{} is not the disk that it was when it was first written to",
+                                      disk_file_name(index)) +
+                              ". " + kWaysOn);
+    }
     if (kept->layout_record != view->layout_record()) view = open_view(index, kept->layout_record);
   }
   auto identity_now = [this, index] { return open_view(index, std::nullopt)->source_identity(); };
@@ -136,7 +143,7 @@ std::vector<std::shared_ptr<Disk>> Vm::open_disks(std::vector<View> views,
       disks.push_back(open_disk(i, std::move(views[i]), state));
     } catch (const Error& e) {
       log::error("{}/{}: {}", folder(), file, e.sentence());
-      disks.push_back(std::make_shared<Disk>(file, e));
+      disks.push_back(std::make_shared<Disk>(file, e, overlay_folder(state.folder(), i)));
     }
   }
   return disks;
@@ -146,7 +153,11 @@ void Vm::load() {
   std::vector<Error> failures;
   std::vector<View> views = open_views(failures);
   const std::string identity = identity_of(views);
+  const bool readable = std::ranges::all_of(views, &View::operator bool);
   VmState state = context_.states->open(state_record(identity));
+  // While a disk cannot be read nobody knows whether the source changed, and "reset it" would be
+  // the wrong advice. Each overlay still knows the disk that it is over (open_disk).
+  if (!readable) state.stale.clear();
   auto disks = open_disks(std::move(views), failures, state);
   auto attributes = std::make_unique<AttributeStore>(state.folder());
 
@@ -165,7 +176,7 @@ void Vm::fail(const Error& reason) {
   failure_ = reason;
   disks_.clear();
   for (std::size_t i = 0; i < disk_count(); ++i) {
-    disks_.push_back(std::make_shared<Disk>(disk_file_name(i), reason));
+    disks_.push_back(std::make_shared<Disk>(disk_file_name(i), reason, ""));
   }
   loaded_ = true;
   loaded_signal_.notify_all();

@@ -99,6 +99,7 @@ class Vm {
   std::optional<std::string> saved_domain_xml();
   std::string state_word() const;
   void close_all_doors();
+  VmState& state_to_reset();
   void reset();
   void freeze();
   void verify(const Caller& caller);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <future>
@@ -50,6 +51,8 @@ std::string Vm::state_word() const {
 
 VmStatus Vm::status() {
   VmStatus status;
+  // A disk that waits for its source must not make mutex_, which LOOKUP needs, wait too.
+  for (const auto& disk : all_disks()) status.disks.push_back(status_of(*disk));
   const std::lock_guard lock(mutex_);
   status.vm = folder();
   status.assumptions = spec().assumptions;
@@ -57,7 +60,6 @@ VmStatus Vm::status() {
   status.problems = spec().problems;
   status.state = loaded_ ? state_word() : "loading";
   if (state_) status.state_id = state_->id();
-  for (const auto& disk : disks_) status.disks.push_back(status_of(*disk));
   status.integrity = integrity_.result();
   if (failure_) {
     status.failure = {"unusable", failure_->sentence(), "see the log"};
@@ -102,20 +104,35 @@ void Vm::close_all_doors() {
   }
 }
 
+VmState& Vm::state_to_reset() {
+  const std::lock_guard lock(mutex_);
+  if (!state_) throw Error(EIO, folder() + " has no state to reset");
+  return *state_;  // control_mutex_ is held: nobody else changes it
+}
+
+/// What was written is gone before the source is looked at: it may be the source that is new. Then
+/// the state, too, has to be the new one's, or the next mount calls it stale.
 void Vm::reset() {
+  VmState& state = state_to_reset();
   close_all_doors();
   for (const auto& disk : all_disks()) disk->drop_overlay();
   std::vector<Error> failures;
   std::vector<View> views = open_views(failures);
   const std::string identity = identity_of(views);
+  if (identity != state.record().identity && std::ranges::all_of(views, &View::operator bool)) {
+    const std::lock_guard lock(mutex_);
+    state.start_over(state_record(identity));
+    attributes_->clear();
+  }
+  auto disks = open_disks(std::move(views), failures, state);
   const std::lock_guard lock(mutex_);
-  if (!state_) throw Error(EIO, folder() + " has no state to reset");
-  if (!state_->stale.empty()) state_->start_over(state_record(identity));
-  disks_ = open_disks(std::move(views), failures, *state_);
+  disks_.swap(disks);
   identity_ = identity;
 }
 
+/// All or none.
 void Vm::freeze() {
+  for (const auto& disk : all_disks()) disk->check_freezable();
   for (const auto& disk : all_disks()) disk->freeze();
 }
 
