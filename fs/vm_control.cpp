@@ -140,9 +140,11 @@ void Vm::verify(const Caller& caller) {
   if (verifying_.exchange(true)) throw Error(EBUSY, folder() + " is being verified already");
   integrity_.set({"checking", "every grain is inflated and checked", 0});
   auto work = std::make_shared<std::packaged_task<VerifyReport()>>([this] {
-    const VerifyReport report = verify_disks();
-    verifying_ = false;
-    return report;
+    const struct Done {
+      ~Done() { flag = false; }
+      std::atomic<bool>& flag;
+    } done{verifying_};
+    return verify_disks();
   });
   std::future<VerifyReport> report = work->get_future();
   verifier_ = std::jthread([work](const std::stop_token&) { (*work)(); });
@@ -151,7 +153,7 @@ void Vm::verify(const Caller& caller) {
   }
 }
 
-VerifyReport Vm::verify_disks() {
+VerifyReport Vm::verify_disks() try {
   VerifyReport total;
   for (const auto& disk : all_disks()) {
     if (!disk->view()) continue;
@@ -170,6 +172,9 @@ VerifyReport Vm::verify_disks() {
         {"good", fmt::format("{} grains were inflated and checked", total.grains_checked), 0});
   }
   return total;
+} catch (const Error& e) {
+  integrity_.set({"unchecked", e.sentence(), 0});
+  throw;
 }
 
 void Vm::note_data_access() {
