@@ -10,9 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -132,7 +134,9 @@ class Daemon {
 
 void Daemon::prepare() {
   raise_file_limit();
+  // The daemon moves to the root folder.
   options_.sources = absolute_paths(options_.sources);
+  options_.state_dir = std::filesystem::absolute(options_.state_dir);
   options_.mountpoint = prepare_mountpoint(options_.mountpoint);
   check_outside(options_.mountpoint, options_.sources);
   check_outside(options_.mountpoint, {options_.state_dir});
@@ -189,8 +193,10 @@ void Daemon::serve_until_unmounted() {
   bool stopping = false;
   for (;;) {
     pollfd fds[] = {{ended_fd_.get(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
-    if (::poll(fds, 2, -1) < 0) continue;
-    if (fds[0].revents) return;
+    const int ready = ::poll(fds, 2, 1000);
+    // The eventfd alone will not do: libfuse's loop waits for its threads, and one may hang.
+    if (fds[0].revents || session_->ended()) return;
+    if (ready <= 0) continue;
     signals_.take();
     if (stopping) return end_session();
     stopping = true;
@@ -218,7 +224,7 @@ bool Daemon::wait_for_writers(steady_clock::time_point deadline) {
   while (!writers().empty()) {
     if (steady_clock::now() >= deadline) return false;
     pollfd fds[] = {{ended_fd_.get(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
-    if (::poll(fds, 2, 100) > 0) return false;
+    if (::poll(fds, 2, 100) > 0 || session_->ended()) return false;
   }
   return true;
 }
@@ -242,16 +248,30 @@ void Daemon::stop() {
 /// Lazily, so that it is gone from the tree even while somebody uses it; then the connection
 /// itself, for whoever still does gets an error and not a wait without end.
 void Daemon::end_session() {
-  unmount_lazily(options_.mountpoint);
+  if (session_->ended()) return;  // its device number may be another's by now
+  // Somebody may have unmounted it lazily and mounted something else there.
+  if (mount_device(options_.mountpoint) == device_) unmount_lazily(options_.mountpoint);
   abort_connection(device_);
 }
 
+/// A thread that hangs in a source (NFS) cannot be ended, and while the daemon is there nobody else
+/// gets its states. It may die at any time without losing what was acknowledged (rule R1).
+void leave_after(std::chrono::seconds limit) {
+  std::thread([limit] {
+    std::this_thread::sleep_for(limit);
+    log::warning("a thread still hangs, in a source that does not answer: leaving without it");
+    std::_Exit(exit_ok);
+  }).detach();
+}
+
 void Daemon::finish() {
-  session_.reset();
+  leave_after(std::chrono::seconds(std::max(options_.stop_timeout_s, 10u)));
   for (const auto& vm : vms_) {
     vm->stop();
     vm->flush();
   }
+  session_.reset();
+  for (const auto& vm : vms_) vm->flush();
   loader_.reset();
   tree_.reset();
   vms_.clear();

@@ -123,6 +123,8 @@ class FuseSession::Impl {
     fuse_session_destroy(session_);
   }
 
+  bool ended() const { return fuse_session_exited(session_); }
+
  private:
   void run() {
     fuse_loop_config* config = fuse_loop_cfg_create();
@@ -145,5 +147,7 @@ FuseSession::FuseSession(Tree& tree, std::string state_root, const SessionOption
     : impl_(std::make_unique<Impl>(tree, std::move(state_root), options, std::move(ended))) {}
 
 FuseSession::~FuseSession() = default;
+
+bool FuseSession::ended() const { return impl_->ended(); }
 
 }  // namespace v2vfs::fs

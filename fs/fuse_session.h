@@ -34,6 +34,9 @@ class FuseSession {
 
   FuseSession(const FuseSession&) = delete;
 
+  /// True once the kernel has ended the connection, even while a thread of ours still hangs.
+  bool ended() const;
+
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;

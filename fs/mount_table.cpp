@@ -32,7 +32,8 @@ std::string unescape(const std::string& field) {
   return out;
 }
 
-/// Field 3 (major:minor) of the last line whose mount point is `path` and whose type is ours.
+/// Field 3 (major:minor) of the mount that is seen at `path`, the last one of that mount point, if
+/// it is one of ours: another that lies over ours must not be taken for it.
 std::optional<std::string> find_mount(const std::string& path) {
   std::ifstream table("/proc/self/mountinfo");
   std::optional<std::string> device;
@@ -43,7 +44,8 @@ std::optional<std::string> find_mount(const std::string& path) {
     while (fields >> word && word != "-") {
     }
     fields >> type;
-    if (type == "fuse.v2vfs" && unescape(point) == path) device = major_minor;
+    if (unescape(point) != path) continue;
+    device = type == "fuse.v2vfs" ? std::optional(major_minor) : std::nullopt;
   }
   return device;
 }
