@@ -149,6 +149,7 @@ void DiskNode::change(const AttrChange& change) {
 std::unique_ptr<Handle> DiskNode::open(int flags, const Caller& caller) {
   const bool writes = wants_writing(flags) || (flags & O_TRUNC);
   if (writes) check_writable();
+  vm_->wait_loaded(caller);
   auto handle = std::make_unique<DiskHandle>(vm_, vm_->disk(index_), caller.pid, writes);
   if (flags & O_TRUNC) handle->resize(0);  // by the handle, which then knows the size it has
   return handle;

@@ -105,8 +105,8 @@ class TextNode::OpenText : public Handle {
   const std::string text_;
 };
 
-TextNode::TextNode(NodeId id, const MountContext& context, Compute compute)
-    : Node(id), context_(context), compute_(std::move(compute)) {}
+TextNode::TextNode(NodeId id, const MountContext& context, Compute compute, std::shared_ptr<Vm> vm)
+    : Node(id), context_(context), vm_(std::move(vm)), compute_(std::move(compute)) {}
 
 Attr TextNode::attr() {
   {
@@ -116,8 +116,9 @@ Attr TextNode::attr() {
   return file_attr(id(), context_, 0444, compute().size());
 }
 
-std::unique_ptr<Handle> TextNode::open(int flags, const Caller&) {
+std::unique_ptr<Handle> TextNode::open(int flags, const Caller& caller) {
   if (wants_writing(flags)) throw Error(EACCES, "this text is computed and cannot be written");
+  if (vm_) vm_->wait_loaded(caller);
   return std::make_unique<OpenText>(*this, compute());
 }
 
@@ -154,7 +155,8 @@ class DomainNode::Editor : public Handle {
 };
 
 DomainNode::DomainNode(NodeId id, const MountContext& context, std::shared_ptr<Vm> vm)
-    : TextNode(id, context, [vm] { return vm->domain_xml(); }), vm_(std::move(vm)) {}
+    : TextNode(
+          id, context, [vm] { return vm->domain_xml(); }, vm) {}
 
 Attr DomainNode::attr() {
   Attr attr = TextNode::attr();
@@ -168,6 +170,7 @@ void DomainNode::change(const AttrChange& change) {
 
 std::unique_ptr<Handle> DomainNode::open(int flags, const Caller& caller) {
   if (!wants_writing(flags)) return TextNode::open(flags, caller);
+  vm_->wait_loaded(caller);
   const bool truncate = flags & O_TRUNC;
   return std::make_unique<Editor>(vm_, truncate ? "" : compute(), truncate);
 }

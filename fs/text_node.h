@@ -17,7 +17,9 @@ namespace v2vfs::fs {
 class TextNode : public Node {
  public:
   using Compute = std::function<std::string()>;
-  TextNode(NodeId id, const MountContext& context, Compute compute);
+  /// `vm`: the text needs it loaded; open(2) waits for that.
+  TextNode(NodeId id, const MountContext& context, Compute compute,
+           std::shared_ptr<Vm> vm = nullptr);
 
   Attr attr() override;
   std::unique_ptr<Handle> open(int flags, const Caller& caller) override;
@@ -25,6 +27,7 @@ class TextNode : public Node {
  protected:
   std::string compute() const { return compute_(); }
   const MountContext& context_;
+  const std::shared_ptr<Vm> vm_;  // or null
 
  private:
   class OpenText;
@@ -44,7 +47,6 @@ class DomainNode : public TextNode {
 
  private:
   class Editor;
-  std::shared_ptr<Vm> vm_;
 };
 
 /// ctl: write-only; a word written is carried out before write(2) returns.

@@ -14,10 +14,11 @@
 namespace v2vfs::fs {
 namespace {
 
-// Ids: the root's own files follow it; each VM has a thousand ids of its own, scratch files come
-// after all that any number of VMs could take.
+// Ids: the root's own files follow it; each VM has a thousand ids of its own, or as many thousands
+// as its disks take; scratch files come after all that any number of VMs could take.
 constexpr NodeId kFirstVmId = 1000;
 constexpr NodeId kIdsPerVm = 1000;
+constexpr std::size_t kFilesBesideDisks = 100;  // with room for those to come
 constexpr NodeId kFirstScratchId = NodeId{1} << 62;
 constexpr std::size_t kMostScratchFiles = 64;
 
@@ -81,9 +82,9 @@ class Tree::VmDirectory : public Directory {
   }
   void add_machine(NodeId next) {
     add(kDomain, std::make_shared<DomainNode>(next++, context_, vm_));
-    add("domain-compat.xml", std::make_shared<TextNode>(next++, context_, [vm = vm_] {
-          return vm->compatible_domain_xml();
-        }));
+    add("domain-compat.xml",
+        std::make_shared<TextNode>(
+            next++, context_, [vm = vm_] { return vm->compatible_domain_xml(); }, vm_));
     for (std::size_t i = 0; i < vm_->disk_count(); ++i) {
       add(Vm::disk_file_name(i), std::make_shared<DiskNode>(next++, context_, vm_, i));
     }
@@ -116,10 +117,13 @@ std::vector<DirEntry> Tree::VmDirectory::list() {
 /// Editors write beside a file and rename over it. What they make here is kept in memory.
 std::shared_ptr<Node> Tree::VmDirectory::create(std::string_view name, mode_t permissions) {
   if (context_.read_only) throw Error(EROFS, "this is mounted with -o ro");
+  if (fixed_.find(name)) throw Error(EEXIST, "this file is part of the view");
   const std::lock_guard lock(mutex_);
-  if (scratch_.size() >= kMostScratchFiles) {
+  const auto old = scratch_.find(name);
+  if (old == scratch_.end() && scratch_.size() >= kMostScratchFiles) {
     throw Error(ENOSPC, "only domain.xml is kept here; there are too many other new files");
   }
+  if (old != scratch_.end()) tree_.forget(old->second->id());
   NodeId id = 0;
   {
     const std::lock_guard tree_lock(tree_.mutex_);
@@ -206,7 +210,7 @@ Tree::Tree(const MountContext& context, std::vector<std::shared_ptr<Vm>> vms,
     auto folder = std::make_shared<VmDirectory>(id, context, vm, *this);
     root->add(vm->folder(), folder, true);
     add(folder);
-    id += kIdsPerVm;
+    id += kIdsPerVm * (1 + (vm->disk_count() + kFilesBesideDisks) / kIdsPerVm);
   }
 }
 

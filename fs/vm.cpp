@@ -23,6 +23,10 @@ convert::ViewOptions view_options(const VmOptions& options) {
   return {options.layout, options.reserve_bytes, options.verify == convert::VerifyChoice::grain};
 }
 
+/// How long stat(2) may take for a VM that is being loaded. It cannot be interrupted, so not for
+/// ever; and a size that is not known yet must not be told as 0, for a copy that is empty.
+constexpr auto kLongestStat = std::chrono::seconds(4);
+
 /// A stable version-4-shaped uuid (RFC 4122) from what the machine is.
 std::string uuid_from(const std::string& identity) {
   std::string hex = Digest().add_field("v2vfs domain uuid").add_field(identity).hex();
@@ -66,10 +70,21 @@ std::string Vm::why_unusable() const {
   return machine_.descriptor_path + " describes no machine";
 }
 
-void Vm::wait_loaded() {
-  if (loaded_) return;
+bool Vm::wait_loaded_for(std::chrono::milliseconds limit) {
+  if (loaded_) return true;
   std::unique_lock lock(mutex_);
-  loaded_signal_.wait(lock, [this] { return loaded_.load(); });
+  return loaded_signal_.wait_for(lock, limit, [this] { return loaded_.load(); });
+}
+
+void Vm::wait_loaded() {
+  if (wait_loaded_for(kLongestStat)) return;
+  throw Error(EAGAIN, "{} is still being read: its source is slow, or does not answer", folder());
+}
+
+void Vm::wait_loaded(const Caller& caller) {
+  while (!wait_loaded_for(std::chrono::milliseconds(50))) {
+    if (caller.interrupted()) throw Error(EINTR, "the wait for {} was ended", folder());
+  }
 }
 
 // Loading: open every disk's headers and tables, so that we know what the machine is; find the

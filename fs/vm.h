@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -36,7 +37,7 @@ struct MountContext {
 };
 
 /// One machine of the source: its disks, its texts and its state. load() is called once, on a
-/// loader thread; everything else is thread safe and waits for it where it must.
+/// loader thread; everything else is thread safe and waits for it where it must (wait_loaded).
 class Vm {
  public:
   Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& context);
@@ -56,6 +57,9 @@ class Vm {
   /// Called instead of load() or after it threw: the VM is there, unusable, and says why.
   void fail(const Error& reason);
   bool loaded() const { return loaded_; }
+  /// For OPEN: waits as long as it takes; EINTR once `caller` is interrupted. Everything else that
+  /// needs a loaded VM waits some seconds and is EAGAIN then: the kernel lets nobody interrupt it.
+  void wait_loaded(const Caller& caller);
   /// True if there is enough of a machine for a domain and disks.
   bool described() const { return machine_.files && machine_.spec.memory_bytes > 0; }
 
@@ -85,6 +89,7 @@ class Vm {
 
  private:
   void wait_loaded();
+  bool wait_loaded_for(std::chrono::milliseconds limit);
   using View = std::unique_ptr<convert::DiskView>;
   View open_view(std::size_t index, const std::optional<std::string>& layout_record) const;
   std::vector<View> open_views(std::vector<Error>& failures) const;

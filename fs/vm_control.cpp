@@ -77,7 +77,7 @@ VmStatus Vm::status() {
 }
 
 void Vm::control(const std::string& word, const Caller& caller) {
-  wait_loaded();
+  wait_loaded(caller);
   const std::unique_lock one_at_a_time(control_mutex_, std::try_to_lock);
   if (!one_at_a_time) throw Error(EBUSY, folder() + "/ctl: another word is being carried out");
   if (word == "reset") {

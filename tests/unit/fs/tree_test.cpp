@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "fs/overlay/io.h"
 #include "inspect/base/error.h"
 #include "tests/unit/fs/temporary_folder.h"
@@ -24,6 +26,58 @@ class NoFiles : public inspect::SourceFiles {
   }
   std::vector<std::string> names() const override { return {}; }
 };
+
+inspect::FoundMachine machine(const std::string& name, std::size_t disks) {
+  inspect::FoundMachine found;
+  found.spec.id = found.spec.name = found.folder = name;
+  found.spec.memory_bytes = 1 << 30;
+  found.spec.disks.resize(disks);
+  found.files = std::make_shared<NoFiles>();
+  return found;
+}
+
+class Interrupted : public Caller {
+ public:
+  Interrupted() : Caller(0, 1) {}
+  bool interrupted() const override { return true; }
+};
+
+int error_of(auto&& call) {
+  try {
+    call();
+  } catch (const Error& e) {
+    return e.error_number();
+  }
+  return 0;
+}
+
+TEST(Tree, a_vm_with_very_many_disks_takes_no_ids_of_the_next) {
+  const MountContext context;
+  const std::vector vms = {std::make_shared<Vm>(machine("a", 2500), VmOptions{}, context),
+                           std::make_shared<Vm>(machine("b", 1), VmOptions{}, context)};
+  const Tree tree(
+      context, vms, [] { return std::string(); }, nullptr);
+  std::set<NodeId> ids;
+  for (const char* vm : {"a", "b"}) {
+    const auto folder = tree.directory(tree.directory(kRootId)->child(vm)->id());
+    for (const DirEntry& entry : folder->list()) EXPECT_TRUE(ids.insert(entry.id).second);
+  }
+  EXPECT_FALSE(ids.contains(tree.directory(kRootId)->child("b")->id()));
+}
+
+TEST(Tree, a_vm_whose_source_hangs_can_be_listed_interrupted_and_asked_for_its_status) {
+  const MountContext context;
+  const auto vm = std::make_shared<Vm>(machine("a", 1), VmOptions{}, context);
+  const Tree tree(
+      context, {vm}, [] { return std::string(); }, nullptr);
+  const auto folder = tree.directory(tree.directory(kRootId)->child("a")->id());
+  EXPECT_THAT(folder->child("status.json")->attr().bytes, ::testing::Gt(0u));
+  for (const char* file : {"disk.qcow2", "domain.xml", "domain-compat.xml"}) {
+    const auto node = folder->child(file);
+    EXPECT_EQ(error_of([&] { node->open(O_RDONLY, Interrupted()); }), EINTR) << file;
+  }
+  EXPECT_EQ(error_of([&] { folder->child("disk.qcow2")->attr(); }), EAGAIN);
+}
 
 class TreeTest : public ::testing::Test {
  protected:
