@@ -105,7 +105,10 @@ def read_from_disk(mount: Mount, vm: str) -> None:
 
 
 def check_disks(mount: Mount) -> None:
-    for disk in sorted(mount.point.glob("*/disk*.qcow2")):
+    disks = sorted(mount.point.glob("*/disk*.qcow2"))
+    if len(disks) != 3:
+        raise AssertionError(f"three disks were to be in the mount, not {disks}")
+    for disk in disks:
         output_of("qemu-img", "check", "-q", disk)
 
 

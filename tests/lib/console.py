@@ -66,7 +66,9 @@ class Console:
 
     def login(self, password: str, timeout: float) -> None:
         """Logs in as root and sets a prompt that nothing else prints."""
-        self.expect(r"login: ?$", timeout)
+        reached = self.expect(r"login: ?$|^\(initramfs\) |Kernel panic|No bootable device", timeout)
+        if b"login" not in reached.group():
+            raise ConsoleError(f"the guest does not come up; the last lines:\n{self.tail()}")
         self.send("root\n")
         self.expect("Password: ", 60)
         self.send(password + "\n")
