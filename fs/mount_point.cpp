@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/mount_point.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +11,7 @@
 #include "fs/options.h"
 #include "inspect/base/error.h"
 #include "inspect/base/log.h"
+#include "inspect/base/unique_fd.h"
 
 namespace v2vfs::fs {
 namespace {
@@ -28,9 +29,11 @@ std::string resolve_parent(const std::string& path) {
   return parent / clean.filename();
 }
 
+/// By opening, which asks the daemon: stat(2) may be answered from the kernel's cache for a second
+/// after its death.
 bool is_dead(const std::string& path) {
-  struct stat st {};
-  return ::stat(path.c_str(), &st) != 0 && errno == ENOTCONN;
+  const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return !folder && errno == ENOTCONN;
 }
 
 void replace_dead_mount(const std::string& path) {

@@ -242,7 +242,9 @@ class Scene:
                 self.watch(source)
         point = point or self.point()
         done = self.try_mount(sources, options, point, state)
-        expect((done.returncode, done.text), (0, ""), "v2vfs")
+        if done.text:  # a warning, or what went wrong
+            print(f"    {done.text}", flush=True)
+        expect(done.returncode, 0, f"v2vfs ({done.text})")
         return Mounted(point, state or self.state)
 
     def run_daemon(self, sources, options: str = "", point=None, prefix=(), seconds: float = 60) -> Mounted:
