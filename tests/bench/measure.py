@@ -92,10 +92,10 @@ def seconds_of(*argv) -> float:
     return time.monotonic() - start
 
 
-def writer(out: pathlib.Path, *argv) -> typing.Callable:
-    """Times a command whose last argument is a new file; removing that is not timed."""
+def writer(out: pathlib.Path, *argv, last: str = "") -> typing.Callable:
+    """Times a command whose last argument, behind `last`, is a new file; removing that is not timed."""
     def sample() -> float:
-        taken = seconds_of(*argv, out)
+        taken = seconds_of(*argv, f"{last}{out}")
         out.unlink()
         return taken
     return sample

@@ -56,11 +56,20 @@ class Export:
         return longest
 
 
+def export_of(options: list, name: str, vmdk: int, disk: str) -> Export:
+    folder = make_vapp(*options)
+    return Export(folder / name, folder / f"{name}.ova", folder / name / f"{name}-disk{vmdk}.vmdk", disk)
+
+
 def small_or_large(quick: bool) -> Export:
     """kiosk's films, 17 MB, or the data disk of shop's db, 470 MB; of random bytes, so the grains do not shrink."""
-    folder = make_vapp("--small") if quick else make_vapp()
-    name, vmdk, disk = ("kiosk", 3, "screen/disk-2.qcow2") if quick else ("shop", 2, "db/disk-2.qcow2")
-    return Export(folder / name, folder / f"{name}.ova", folder / name / f"{name}-disk{vmdk}.vmdk", disk)
+    return export_of(["--small"], "kiosk", 3, "screen/disk-2.qcow2") if quick else export_of(
+        [], "shop", 2, "db/disk-2.qcow2")
+
+
+def system_disk() -> Export:
+    """The system disk of shop's db, 200 MB: files of an installed Debian, which deflate."""
+    return export_of([], "shop", 1, "db/disk.qcow2")
 
 
 @contextlib.contextmanager
