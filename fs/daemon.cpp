@@ -135,7 +135,8 @@ class Daemon {
 void Daemon::prepare() {
   raise_file_limit();
   // The daemon moves to the root folder.
-  options_.sources = absolute_paths(options_.sources);
+  options_.sources = absolute_paths(options_.sources);  // the daemon leaves this folder
+  options_.state_dir = std::filesystem::absolute(options_.state_dir);
   options_.state_dir = std::filesystem::absolute(options_.state_dir);
   options_.mountpoint = prepare_mountpoint(options_.mountpoint);
   check_outside(options_.mountpoint, options_.sources);
@@ -250,7 +251,7 @@ void Daemon::stop() {
 void Daemon::end_session() {
   if (session_->ended()) return;  // its device number may be another's by now
   // Somebody may have unmounted it lazily and mounted something else there.
-  if (mount_device(options_.mountpoint) == device_) unmount_lazily(options_.mountpoint);
+  if (mount_device(options_.mountpoint) == device_) unmount_by_force(options_.mountpoint);
   abort_connection(device_);
 }
 

@@ -74,6 +74,11 @@ bool unmount_lazily(const std::string& path) {
   return errno == EPERM && run_fusermount(path);
 }
 
+bool unmount_by_force(const std::string& path) {
+  if (::umount2(path.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return true;
+  return errno == EPERM && run_fusermount(path);
+}
+
 void abort_connection(const std::string& device) {
   const std::size_t colon = device.find(':');
   if (colon == std::string::npos) return;

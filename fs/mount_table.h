@@ -16,7 +16,11 @@ std::string mount_device(const std::string& path);
 /// could not be done.
 bool unmount_lazily(const std::string& path);
 
+/// The same, and where the system allows it (not to an ordinary user) the connection ends too.
+bool unmount_by_force(const std::string& path);
+
 /// Ends the connection of the mount at `path`: whoever still uses it gets ENOTCONN.
+/// Does nothing where fusectl is not mounted (containers).
 void abort_connection(const std::string& device);
 
 }  // namespace v2vfs::fs

@@ -125,7 +125,7 @@ def item(number: int, kind: int, more: str) -> str:
 
 
 def escape(text: str) -> str:
-    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("\t", "&#9;"), ("\n", "&#10;")):
         text = text.replace(char, entity)
     return text
 
