@@ -66,7 +66,7 @@ class Console:
 
     def login(self, password: str, timeout: float) -> None:
         """Logs in as root and sets a prompt that nothing else prints."""
-        reached = self.expect(r"login: ?$|^\(initramfs\) |Kernel panic|No bootable device", timeout)
+        reached = self.expect(r"login: ?$|^\(initramfs\) |Give root password|Kernel panic|No bootable device", timeout)
         if b"login" not in reached.group():
             raise ConsoleError(f"the guest does not come up; the last lines:\n{self.tail()}")
         self.send("root\n")
