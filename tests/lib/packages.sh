@@ -8,7 +8,7 @@ build_packages=(build-essential cmake ninja-build pkg-config libfuse3-dev fuse3 
 # What showing a mount needs: qemu-img, a vApp to mount, a look at JSON and XML.
 show_packages=(qemu-utils python3 e2fsprogs jq libxml2-utils)
 test_packages=(qemu-system-x86 libvirt-daemon-system libvirt-clients dnsmasq-base ovmf debootstrap fio strace attr
-  clang-14 libclang-rt-14-dev linux-image-cloud-amd64)
+  clang-14 libclang-rt-14-dev linux-image-cloud-amd64 dosfstools mtools)
 
 # install_missing PACKAGE...: installs those that are not there; asks apt nothing when all are.
 install_missing() {
