@@ -135,8 +135,7 @@ class Daemon {
 void Daemon::prepare() {
   raise_file_limit();
   // The daemon moves to the root folder.
-  options_.sources = absolute_paths(options_.sources);  // the daemon leaves this folder
-  options_.state_dir = std::filesystem::absolute(options_.state_dir);
+  options_.sources = absolute_paths(options_.sources);
   options_.state_dir = std::filesystem::absolute(options_.state_dir);
   options_.mountpoint = prepare_mountpoint(options_.mountpoint);
   check_outside(options_.mountpoint, options_.sources);
