@@ -42,6 +42,7 @@ struct DomainDrive {
   std::optional<DriveAddress> address;  // none on virtio
   std::string path;                     // of the qcow2; empty: a drive without a medium
   std::optional<unsigned> boot_order;   // from 1
+  std::string wwn;                      // 16 hexadecimal digits; empty: none
 };
 
 enum class DomainNicModel { vmxnet3, e1000, e1000e, virtio };

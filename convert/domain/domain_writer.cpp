@@ -222,6 +222,7 @@ void write_drive(xml_node devices, const DomainDrive& drive) {
   }
   add(disk, "target", "dev", drive.name, "bus", word(drive.bus));
   if (drive.kind == DriveKind::cdrom) add(disk, "readonly");
+  if (!drive.wwn.empty()) add(disk, "wwn").text().set(drive.wwn.c_str());
   if (drive.boot_order) add(disk, "boot", "order", std::uint64_t{*drive.boot_order});
   if (drive.address) write_address(disk, *drive.address);
 }

@@ -142,6 +142,14 @@ DriveAddress address_at(Bus bus, unsigned controller, unsigned slot) {
   return {controller, 0, 0, slot};
 }
 
+/// QEMU's mptsas1068 gives a drive's WWN as its SAS address, and Linux's mptsas passes over a
+/// device that has none: the guest would wait for its root disk for ever
+/// (tests/integration/boot-vapp.py). The first digit, NAA 3, says that the number is locally
+/// assigned (SPC-4, NAA designator).
+std::string wwn_at(const DriveAddress& address) {
+  return fmt::format("3{:013x}{:02x}", address.controller + 1, address.target);
+}
+
 /// First takes all drives, in the order in which they count, into groups; then gives each its
 /// place.
 class Planner {
@@ -295,6 +303,9 @@ class Planner {
     const auto controller = static_cast<unsigned>(place / family.slots);
     const auto slot = static_cast<unsigned>(place % family.slots);
     drive.address = address_at(family.bus, next_index(family.bus) + controller, slot);
+    if (family.bus == Bus::scsi && family.model == ScsiModel::lsisas1068) {
+      drive.wwn = wwn_at(*drive.address);
+    }
   }
 
   void add_controllers(const Family& family, std::uint64_t last_place) {
