@@ -72,14 +72,16 @@ check() {
 
 start_daemons
 failed=0
-names=("$@")
+names=()
+for word in "$@"; do [[ $word == --* ]] || names+=("$word"); done  # --quick and --full: all take seconds
 [ ${#names[@]} -gt 0 ] || names=($(cd "$golden" && ls -- *.xml))
 for case in "${names[@]}"; do
   case=${case%.xml}
+  start=$SECONDS
   if output=$(check "$golden/$case.xml" 2>&1); then
-    echo "ok   $case"
+    echo "PASS domain-libvirt.$case $((SECONDS - start))"
   else
-    echo "FAIL $case"$'\n'"$output"
+    echo "FAIL domain-libvirt.$case"$'\n'"$output"
     virsh destroy "$name" >/dev/null 2>&1 || true
     virsh undefine --nvram "$name" >/dev/null 2>&1 || true
     failed=1

@@ -7,9 +7,9 @@ golden=$(cd "$(dirname "$0")/../golden/domain" && pwd)
 failed=0
 for xml in "$golden"/*.xml; do
   if output=$(virt-xml-validate "$xml" domain 2>&1); then
-    echo "ok   $(basename "$xml" .xml)"
+    echo "PASS domain-validate.$(basename "$xml" .xml) 0"
   else
-    echo "FAIL $(basename "$xml" .xml)"$'\n'"$output"
+    echo "FAIL domain-validate.$(basename "$xml" .xml)"$'\n'"$output"
     failed=1
   fi
 done
