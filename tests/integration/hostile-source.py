@@ -182,7 +182,7 @@ def extent_case(kind: str, target: str):
     def body():
         with Scene() as scene:
             traps(scene)
-            path = TARGETS[target].format(outside=scene.folder / "outside")
+            path = TARGETS[target].replace("{outside}", str(scene.folder / "outside"))
             lines = {"flat": [f'RW 256 FLAT "{path}" 0'], "sparse": [f'RW 256 SPARSE "{path}"'],
                      "second": ['RW 2 FLAT "hard" 0', f'RW 256 FLAT "{path}" 0'],
                      "device": [f'RW 256 VMFSRAW "{path}"'], "parent": ['RW 2 FLAT "hard" 0']}[kind]
