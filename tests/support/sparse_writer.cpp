@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <stdexcept>
 
 namespace v2vfs::test {
@@ -197,7 +198,7 @@ void SparseWriter::write_directory_and_footer() {
   put_marker(sectors, 0, 2);
   const std::uint64_t directory = next_;
   std::vector<std::byte> bytes(std::max<std::uint64_t>(1, sectors) * kSector);
-  std::memcpy(bytes.data(), directory_.data(), directory_.size() * 4);
+  std::ranges::copy(std::as_bytes(std::span(directory_)), bytes.begin());
   put_sectors(next_, bytes.data(), bytes.size());
   next_ += bytes.size() / kSector;
   put_header(0, options_.directory_in_footer ? kAtEnd : directory);
