@@ -8,6 +8,7 @@
 Is disk.qcow2 clean and identical to the source, before and after writes and a remount; does damage give EIO and
 never other bytes; do size, blocks and holes say what a full read finds?
 """
+import contextlib
 import errno
 import hashlib
 import json
@@ -17,6 +18,7 @@ import random
 import re
 import shutil
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -24,7 +26,7 @@ sys.dont_write_bytecode = True
 
 import mount  # noqa: E402
 from cases import Cases, Skip  # noqa: E402
-from scene import Scene, expect, is_mounted, need, run, unmount_lazily, write_ovf  # noqa: E402
+from scene import Scene, expect, is_mounted, need, run, unmount_lazily, wait_for, write_ovf  # noqa: E402
 
 KIB, MIB = 1 << 10, 1 << 20
 ODD = 5 * MIB + 37 * 512  # no multiple of a grain, nor of a cluster
@@ -294,8 +296,8 @@ def holes_answered_otherwise(kind: str):
     return body
 
 
-def one_eio(kind: str, layout: str, last: int):
-    """Each pread of the source in turn fails once while the tables are built or content is read."""
+def one_eio(kind: str, layout: str, rounds: int):
+    """Reads of the source fail once, each thread's first, second, ...: from the start, or only when content is read."""
     def body():
         need("strace")
         with Scene() as scene:
@@ -305,25 +307,50 @@ def one_eio(kind: str, layout: str, last: int):
             right = mounted.disk().read_bytes()
             scene.unmount(mounted)
             files = [word for file in sorted(scene.source.glob("*.vmdk")) for word in ("-P", str(file))]
-            failures = 0
-            for when in range(1, last + 1):
-                prefix = ["strace", "-f", "-qq", "-o", scene.folder / "trace", *files, "-e", "trace=pread64", "-e",
-                          f"inject=pread64:error=EIO:when={when}"]
-                mounted = scene.run_daemon(ovf, prefix=list(map(str, prefix)))
-                try:
-                    for at, got in reads_of(mounted.disk()):
-                        failures += isinstance(got, int)
-                        if isinstance(got, bytes) and got != right[at:at + len(got)]:
-                            raise AssertionError(f"other bytes at {at} after EIO of read {when}")
-                except OSError as error:
-                    expect(error.errno, errno.EIO, f"errno after EIO of read {when}")
-                    failures += 1
-                scene.unmount(mounted)
-            if failures == 0:
-                raise AssertionError("no injected error was seen")
+            failures = {"start": 0, "content": 0}
+            for number in range(1, rounds + 1):
+                for phase in failures:
+                    strace = ["strace", "-f", "-qq", "-o", str(scene.folder / "trace"), *files, "-e", "trace=pread64",
+                              "-e", f"inject=pread64:error=EIO:when={number}"]
+                    mounted = scene.run_daemon(ovf, prefix=strace if phase == "start" else ())
+                    with attached(strace, mounted.daemon.pid if phase == "content" else None):
+                        failures[phase] += failed_reads(mounted.disk(), right)
+                    scene.unmount(mounted)
+            if not all(failures.values()):
+                raise AssertionError(f"no injected error was seen: {failures}")
             mounted = scene.mount(ovf)
             expect(mounted.disk().read_bytes() == right, True, "the same bytes without errors")
     return body
+
+
+@contextlib.contextmanager
+def attached(strace: list, pid):
+    """strace at a process that runs, or nothing."""
+    if pid is None:
+        yield
+        return
+    tracer = subprocess.Popen([*strace, "-p", str(pid)], stdin=subprocess.DEVNULL)
+    status = pathlib.Path(f"/proc/{pid}/status")
+    try:
+        wait_for(lambda: "TracerPid:\t0\n" not in status.read_text(), "strace is attached")
+        yield
+    finally:
+        tracer.terminate()
+        tracer.wait()
+
+
+def failed_reads(disk, right: bytes) -> int:
+    """How many reads are EIO; every other one is right."""
+    failed = 0
+    try:
+        for at, got in reads_of(disk):
+            failed += isinstance(got, int)
+            if isinstance(got, bytes) and got != right[at:at + len(got)]:
+                raise AssertionError(f"other bytes at {at}")
+    except OSError as error:  # the whole disk
+        expect(error.errno, errno.EIO, "errno")
+        return failed + 1
+    return failed
 
 
 # Copies, sizes, holes.
@@ -449,9 +476,9 @@ def main() -> int:
     for kind in ("streamOptimized", "monolithicSparse"):
         for damage in ("table-past-end", "entry-past-end"):
             cases.run(f"{damage}-{kind}", damaged_tables(kind, damage), full=kind != "streamOptimized")
-    cases.run("one-eio-streamOptimized-auto", one_eio("streamOptimized", "auto", 6 if not cases.full else 30))
+    cases.run("one-eio-streamOptimized-auto", one_eio("streamOptimized", "auto", 2 if not cases.full else 20))
     for kind, layout in (("streamOptimized", "plain"), ("monolithicSparse", "auto"), ("twoGbMaxExtentFlat", "auto")):
-        cases.run(f"one-eio-{kind}-{layout}", one_eio(kind, layout, 30), full=True)
+        cases.run(f"one-eio-{kind}-{layout}", one_eio(kind, layout, 20), full=True)
     cases.run("empty-disks", empty_disks)
     cases.run("looking-stays-cold", looking_stays_cold)
     return cases.exit_code()

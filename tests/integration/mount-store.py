@@ -13,6 +13,7 @@ import random
 import stat
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 sys.dont_write_bytecode = True
@@ -356,6 +357,7 @@ def touched_source_is_served():
         before = mounted.disk().read_bytes()
         os.utime(scene.source / "disk.vmdk")
         scene.watch(ovf)
+        time.sleep(1.2)  # it looks once a second
         expect(mounted.disk().read_bytes() == before, True, "after touch")
         scene.unmount(mounted)
         expect(scene.mount(ovf).disk().read_bytes() == before, True, "after touch and remount")
