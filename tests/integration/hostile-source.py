@@ -57,7 +57,7 @@ def opened_outside(scene, trace: str) -> list:
     for line in trace.splitlines():
         opened = re.search(r"\b(?:open|openat|openat2|creat)\(.*\) = \d+<(.*)>$", line)
         if opened:
-            path = opened[1].encode().decode("unicode_escape", "replace").removesuffix(" (deleted)")
+            path = opened[1].removesuffix(" (deleted)")
             path = re.sub(r"<(char|block) .*>?$", "", path)
             if not any(path == own or path.startswith(own + "/") for own in mine) and \
                     not any(re.fullmatch(allowed, path) for allowed in ALLOWED):

@@ -13,6 +13,7 @@ source that was mounted is compared with what it was: content, size, mtime.
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import stat
@@ -72,8 +73,8 @@ def wait_for(condition, what: str, seconds: float = 30) -> None:
 def mount_points() -> list:
     """All mount points, the latest first."""
     lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
-    points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
-    return points[::-1]
+    octal = re.compile(r"\\([0-7]{3})")  # blanks, tabs, newlines and backslashes (proc(5))
+    return [octal.sub(lambda match: chr(int(match[1], 8)), line.split()[4]) for line in lines][::-1]
 
 
 def is_mounted(point) -> bool:
