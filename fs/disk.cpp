@@ -125,7 +125,8 @@ void Disk::check_not_frozen() const {
 void Disk::check_source() {
   check_servable();
   if (const std::string change = watch_->look(); !change.empty()) {
-    mark_stale(change + ". Put the source back as it was, or write reset to ctl");
+    mark_stale(change +
+               ". Put the source back as it was and mount it again, or write reset to ctl");
     check_servable();
   }
 }

@@ -48,7 +48,7 @@ void AttributeStore::update(std::string_view file,
 
 void AttributeStore::change_owner(std::string_view file, const AttrChange& change) {
   update(file, [&](SavedAttributes& saved) {
-    if (change.permissions) saved.permissions = *change.permissions & 07777;
+    if (change.permissions) saved.permissions = *change.permissions & 0777;
     if (change.uid) saved.uid = *change.uid;
     if (change.gid) saved.gid = *change.gid;
   });

@@ -21,6 +21,8 @@ using std::chrono::steady_clock;
 /// else notices.
 constexpr unsigned kMostThreads = 512;
 
+constexpr auto kLongestStart = std::chrono::seconds(30);
+
 std::string escape_commas(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -114,7 +116,12 @@ class FuseSession::Impl {
                                        "installed, may you write to the folder?)");
     }
     loop_ = std::thread([this] { run(); });
-    target_.answered.get_future().wait_for(std::chrono::seconds(30));
+    if (target_.answered.get_future().wait_for(kLongestStart) != std::future_status::ready) {
+      unmount_lazily(options.mountpoint);
+      loop_.join();
+      fuse_session_destroy(session_);
+      throw StartError(exit_mount, options.mountpoint + ": the kernel does not answer");
+    }
   }
 
   ~Impl() {

@@ -8,7 +8,7 @@
 
 namespace v2vfs::fs {
 namespace {
-constexpr std::size_t kThreads = 4;
+constexpr std::size_t kThreads = 16;  // they mostly wait for sources
 }
 
 Loader::Loader(std::vector<std::shared_ptr<Vm>> vms) : vms_(std::move(vms)) {

@@ -158,10 +158,12 @@ bool set_flag(Options& options, const std::string& word) {
 
 /// FUSE's own and mount(8)'s generic options; everything else that we do not know is a mistake.
 bool is_fuse_option(const std::string& name) {
+  // exec, suid and dev would take back what the mount promises; auto_unmount can take away
+  // another's mount.
   static const std::vector<std::string> kKnown = {
-      "dev",     "nodev",        "suid",    "nosuid",    "exec",       "noexec",         "atime",
-      "noatime", "sync",         "async",   "dirsync",   "max_read",   "max_background", "fsname",
-      "subtype", "auto_unmount", "context", "fscontext", "defcontext", "rootcontext"};
+      "nodev",   "nosuid",    "noexec",     "atime",          "noatime", "sync",
+      "async",   "dirsync",   "max_read",   "max_background", "fsname",  "subtype",
+      "context", "fscontext", "defcontext", "rootcontext"};
   return std::find(kKnown.begin(), kKnown.end(), name) != kKnown.end();
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <chrono>
 
 #include "inspect/base/error.h"
@@ -45,8 +46,10 @@ std::string SourceWatch::look_closely() {
   if (change.empty()) return "";
   try {
     if (identity_now_() != identity_) return change;
-  } catch (const Error& e) {
-    return change + " (" + e.sentence() + ")";
+  } catch (
+      const Error& e) {  // a failure that may pass: this access fails, the next one looks again
+    next_look_ns_ = 0;
+    throw Error(EIO, change + ", and what it is now cannot be read: " + e.sentence());
   }
   log::warning("{}; sizes and tables are as they were, so it is served on", change);
   seen_ = stat_all(files_);

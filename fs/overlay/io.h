@@ -28,8 +28,7 @@ class IoFile {
   virtual std::uint64_t bytes() = 0;
   virtual void truncate(std::uint64_t bytes) = 0;
   /// Gives [0, bytes) room on the disk, so that writing there cannot be ENOSPC, and extends the
-  /// file to `bytes` if it is shorter. Content stays. A file system that cannot do this only
-  /// extends.
+  /// file to `bytes` if it is shorter. Content stays.
   virtual void allocate(std::uint64_t bytes) = 0;
   /// Gives the range back; it reads as zeros and the file keeps its length. False where the file
   /// system cannot (nothing has happened then).

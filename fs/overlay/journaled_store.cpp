@@ -11,6 +11,8 @@
 namespace v2vfs::fs {
 namespace {
 
+constexpr std::size_t kMostPending = 1 << 18;  // 6 MiB
+
 JournalRecord record_of(const BlockRun& run) {
   JournalRecord record{};
   record.first = run.first;
@@ -63,6 +65,17 @@ void JournaledStore::write(std::uint64_t offset, std::span<const std::byte> in) 
     throw;
   }
   live_->raise_bytes(*end);  // R7: what a size covers has been written
+  shape.unlock();
+  relieve();
+}
+
+/// Whoever writes and never asks for a barrier gets one, before what is pending fills the memory.
+void JournaledStore::relieve() {
+  {
+    const std::lock_guard lock(pending_mutex_);
+    if (pending_.size() < kMostPending) return;
+  }
+  barrier();
 }
 
 void JournaledStore::punch(std::uint64_t offset, std::uint64_t length) {

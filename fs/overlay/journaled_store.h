@@ -93,6 +93,7 @@ class JournaledStore final : public OverlayStore {
   void cut_off();
   void undo_failed_extension();
   void mark(const BlockRun& wanted);
+  void relieve();
   Pending take_pending();
   void run_barrier();
   void sync_data();

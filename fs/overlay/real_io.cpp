@@ -71,12 +71,15 @@ class RealFile final : public IoFile {
   }
 
   void allocate(std::uint64_t bytes) override {
-    while (::fallocate(fd_.get(), 0, 0, static_cast<off_t>(bytes)) != 0) {
-      if (errno == EINTR) continue;
-      if (errno != EOPNOTSUPP) fail(bytes, "no room could be allocated");
-      if (this->bytes() < bytes) truncate(bytes);
-      return;
-    }
+    // Where the file system has no fallocate(2) the C library writes a byte to each block: what is
+    // mapped must have its room, or a full disk is a SIGBUS.
+    int error = 0;
+    do {
+      error = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(bytes));
+    } while (error == EINTR);
+    if (error == 0) return;
+    errno = error;
+    fail(bytes, "no room could be allocated");
   }
 
   bool punch(std::uint64_t offset, std::uint64_t length) override {
