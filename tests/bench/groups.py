@@ -10,7 +10,7 @@ import time
 
 from measure import Result, Row, in_turn, random_reads, writer
 from servers import daemon_of, exported, mounted, nbd, peak_mib
-from sources import Export, huge, small_or_large, system_disk
+from sources import Export, huge, small_or_large, system_disk, two_systems
 
 WORK_BYTES = 4 << 30
 
@@ -54,7 +54,7 @@ def results(rows: list, unit: str, samples: dict) -> list:
 
 def copy(s: Setting) -> list:
     """Copying disk.qcow2 out, against copying the source and against converting it."""
-    export, out = small_or_large(s.quick), s.work / "out"
+    export, out = small_or_large(True) if s.quick else two_systems(), s.work / "out"
     read_once(export.vmdk)
     with mounted(export.folder) as mount, exported(export.vmdk, "raw", s.work / "bare") as bare:
         disk = mount.point / export.disk

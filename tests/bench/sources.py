@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is mounted: the vApps of tests/guests and a disk of 2 TiB."""
+"""What is mounted: the vApps of tests/guests, one disk made of their systems, and a disk of 2 TiB."""
 import contextlib
 import dataclasses
 import json
@@ -13,12 +13,12 @@ VMDK_MAKE = DAEMON.parent / "tests/support/vmdk-make"
 TAIL = 8 << 20  # free clusters at the end of disk.qcow2
 HUGE_BYTES = 2 << 40
 
-HUGE_OVF = """<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
+OVF = """<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
  xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
-<References><File ovf:id="file1" ovf:href="huge.vmdk"/></References>
+<References><File ovf:id="file1" ovf:href="{name}.vmdk"/></References>
 <DiskSection><Info/><Disk ovf:diskId="disk1" ovf:fileRef="file1" ovf:capacity="{bytes}"
  ovf:format="http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"/></DiskSection>
-<VirtualSystem ovf:id="huge"><Info/><Name>huge</Name><VirtualHardwareSection><Info/>
+<VirtualSystem ovf:id="{name}"><Info/><Name>{name}</Name><VirtualHardwareSection><Info/>
 <Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>3</rasd:ResourceType>
  <rasd:VirtualQuantity>1</rasd:VirtualQuantity></Item>
 <Item><rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits><rasd:InstanceID>2</rasd:InstanceID>
@@ -72,11 +72,32 @@ def system_disk() -> Export:
     return export_of([], "shop", 1, "db/disk.qcow2")
 
 
+def two_systems() -> Export:
+    """A disk with the system disks of shop's db and web one behind the other: 400 MB of what real disks hold.
+
+    Copying does not care, but converting does: random bytes cost no inflating.  Kept beside the vApp.
+    """
+    vapp = make_vapp()
+    folder = vapp.with_name(f"bench-{vapp.name}")
+    vmdk = folder / "systems.vmdk"
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(prefix="making-", dir=vapp.parent) as work:
+            made = pathlib.Path(work) / "out"
+            made.mkdir()
+            disks = [vapp / "raw" / name for name in ("db.raw", "web.raw")]
+            run("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", *disks,
+                made / vmdk.name)
+            size = sum(disk.stat().st_size for disk in disks)
+            (made / "systems.ovf").write_text(OVF.format(name="systems", bytes=size))
+            made.rename(folder)
+    return Export(folder, folder, vmdk, "systems/disk.qcow2")
+
+
 @contextlib.contextmanager
 def huge():
     """The OVF of a streamOptimized disk of 2 TiB: every grain allocated, grain tables real, grains holes."""
     with tempfile.TemporaryDirectory(prefix="v2vfs-bench-huge-") as folder:
         folder = pathlib.Path(folder)
         run(VMDK_MAKE, "--full", f"--size={HUGE_BYTES}", folder / "huge.vmdk")
-        (folder / "huge.ovf").write_text(HUGE_OVF.format(bytes=HUGE_BYTES))
+        (folder / "huge.ovf").write_text(OVF.format(name="huge", bytes=HUGE_BYTES))
         yield folder / "huge.ovf"
