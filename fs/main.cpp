@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 
+#include "convert/disk/disk_view.h"
 #include "fs/daemon.h"
 #include "fs/options.h"
 #include "fs/state_dir.h"
@@ -15,10 +17,25 @@ namespace {
 using namespace v2vfs;
 using fs::ExitCode;
 
+/// The descriptors said what they say; now the disks' own headers and tables.
+void check_disks(inspect::FoundMachine& machine) {
+  for (const inspect::DiskSpec& disk : machine.spec.disks) {
+    if (!machine.files) return;
+    try {
+      convert::open_disk(*machine.files, disk, {}, std::nullopt);
+    } catch (const Error& e) {
+      if (e.error_number() == ENOENT || e.error_number() == EACCES) continue;  // said already
+      machine.spec.problems.push_back({"disk-unreadable", inspect::Severity::warning, e.sentence(),
+                                       "export the machine again, or mend what is named"});
+    }
+  }
+}
+
 ExitCode check(const fs::Options& options) {
   try {
-    const inspect::FoundSource found =
+    inspect::FoundSource found =
         inspect::find_machines(options.sources, {options.ovf_configuration});
+    for (inspect::FoundMachine& machine : found.machines) check_disks(machine);
     const std::string text =
         options.json ? inspect::check_json(found) : inspect::check_report(found);
     std::fputs(text.c_str(), stdout);

@@ -89,7 +89,11 @@ void check_capacity(const SparseHeader& header, std::uint64_t sectors, std::stri
 
 DiskSource::DiskSource(const inspect::SourceFiles& files, const inspect::DiskSpec& spec,
                        bool want_starts) {
-  if (spec.format == inspect::DiskFormat::empty || !spec.file) {
+  if (spec.format != inspect::DiskFormat::empty && !spec.file) {
+    throw Error(ENOENT, "disk {}: the descriptor does not say which file it is in",
+                clean_text(spec.id));
+  }
+  if (spec.format == inspect::DiskFormat::empty) {
     if (!spec.capacity_bytes)
       throw Error(EIO, "disk {}: it has no file and no size", clean_text(spec.id));
     add({.bytes = *spec.capacity_bytes});

@@ -266,6 +266,19 @@ TEST(DiskView, raw_disks_of_odd_size_end_with_zeros) {
   expect_honest(*view);
 }
 
+/// A reference that leads nowhere is not an empty disk: zeros would look like one.
+TEST(DiskView, a_disk_nobody_can_find_is_not_an_empty_one) {
+  const Scratch scratch;
+  inspect::DiskSpec spec;
+  spec.capacity_bytes = kMiB;
+  try {
+    open_disk(TestFolder(scratch.path()), spec, {}, std::nullopt);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.error_number(), ENOENT);
+  }
+}
+
 TEST(DiskView, empty_disks_need_no_file) {
   inspect::DiskSpec spec;
   spec.format = inspect::DiskFormat::empty;
