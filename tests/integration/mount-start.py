@@ -58,6 +58,17 @@ def exit_source():
             refused(scene, 2, scene.folder / name, word=name)
 
 
+def check_opens_disks():
+    with Scene() as scene:
+        ovf = scene.one_disk(SIZE)
+        expect(run(mount.DAEMON, "--check", ovf).returncode, 0, "exit code")
+        disk = next(path for path in scene.source.iterdir() if path != ovf)
+        disk.write_bytes(b"QFI\xfb" + disk.read_bytes()[4:])  # what QEMU would take for a qcow2
+        done = run(mount.DAEMON, "--check", ovf, check=False)
+        expect(done.returncode, 1, "exit code")
+        expect("disk-unreadable" in done.text, True, f"what is said: {done.text}")
+
+
 def exit_mount():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -296,6 +307,7 @@ def main() -> int:
     cases = Cases("mount-start")
     cases.run("exit-usage", exit_usage)
     cases.run("exit-source", exit_source)
+    cases.run("check-opens-disks", check_opens_disks)
     cases.run("exit-mount", exit_mount)
     cases.run("state-must-be-private", state_must_be_private)
     cases.run("odd-names", odd_names)
