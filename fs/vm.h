@@ -114,7 +114,7 @@ class Vm {
   const VmOptions options_;
   const MountContext& context_;
 
-  mutable std::mutex mutex_;  // taken before no other lock of ours
+  mutable std::mutex mutex_;  // before the locks of disks, never across disk I/O
   std::condition_variable loaded_signal_;
   std::atomic<bool> loaded_ = false;
   std::atomic<bool> refuses_writers_ = false;

@@ -55,7 +55,6 @@ class Qcow2View : public DiskView {
   void read_single(std::uint64_t offset, std::span<std::byte> out) const;
   Stretch stretch_of_run(std::size_t run, std::uint64_t offset) const;
   Stretch stretch_of_l2(std::uint64_t offset) const;
-  std::uint64_t file_place(const Extent& extent, std::uint64_t offset) const;
 
   std::unique_ptr<DiskSource> source_;
   std::unique_ptr<InPlaceMap> map_;

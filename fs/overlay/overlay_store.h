@@ -13,7 +13,8 @@ namespace v2vfs::fs {
 
 class Io;  // fs/overlay/io.h: every system call of the store goes through it
 
-/// What the store keeps about the disk it belongs to; written to `head`, checked at open.
+/// What the store keeps about the disk it belongs to; written to `head`; who opens
+/// a store compares it (identity()).
 struct OverlayIdentity {
   std::string source_identity;  // DiskView::source_identity()
   std::string layout_record;    // DiskView::layout_record()
@@ -21,7 +22,7 @@ struct OverlayIdentity {
 };
 
 /// bytes(disk.qcow2) = written blocks, else the base image. One per disk; its folder holds head, data,
-/// map, journal, live (format version 1, ARCHITECTURE.md). Thread safe.
+/// map, journal, live (format version 1, FORMAT.md). Thread safe.
 ///
 /// A write is acknowledged when write() returns: from then on it survives the death of the process; it
 /// survives a power cut once a later barrier() has returned. See the ordering rules R1-R9 in
