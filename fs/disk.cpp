@@ -174,18 +174,32 @@ std::size_t Disk::read(std::uint64_t offset, std::span<std::byte> out) {
   return out.size();
 }
 
+/// A change that failed half-way may have changed something too.
+class Disk::Change {
+ public:
+  explicit Change(Disk& disk) : disk_(disk) {}
+  ~Change() {
+    ++disk_.content_version_;
+    disk_.touch();
+  }
+  Change(const Change&) = delete;
+
+ private:
+  Disk& disk_;
+};
+
 void Disk::write(std::uint64_t offset, std::span<const std::byte> in) {
   check_source();
   const std::shared_lock lock(open_lock_);
+  const Change change(*this);
   store_->write(offset, in);
-  touch();
 }
 
 void Disk::punch(std::uint64_t offset, std::uint64_t length) {
   check_source();
   const std::shared_lock lock(open_lock_);
+  const Change change(*this);
   store_->punch(offset, length);
-  touch();
 }
 
 /// truncate(2) comes without a handle, so nobody is kept from resetting or freezing the disk: both
@@ -197,8 +211,8 @@ void Disk::resize(std::uint64_t bytes) {
   const std::shared_lock lock(open_lock_);
   check_servable();
   check_not_frozen();
+  const Change change(*this);
   store_->resize(bytes);
-  touch();
 }
 
 void Disk::barrier() {

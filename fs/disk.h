@@ -70,6 +70,8 @@ class Disk {
   void resize(std::uint64_t bytes);
   void barrier();
   convert::Stretch stretch_at(std::uint64_t offset);
+  /// Another number after each change of content, before the change is acknowledged.
+  std::uint64_t content_version() const { return content_version_; }
 
   /// Giving a disk up in two steps, so that all disks of a VM go or none does. After the first one
   /// nobody gets in any more (ESTALE); it throws EBUSY while somebody is in. The second one drops
@@ -91,6 +93,7 @@ class Disk {
   convert::DiskView* view() { return view_.get(); }
 
  private:
+  class Change;
   void check_servable() const;
   void check_not_frozen() const;
   void check_source();
@@ -112,6 +115,7 @@ class Disk {
   std::string tables_digest_;            // guarded by making_mutex_
   std::atomic<bool> frozen_ = false;
   std::atomic<std::int64_t> modified_ns_ = 0;
+  std::atomic<std::uint64_t> content_version_ = 0;
 
   mutable std::mutex state_mutex_;
   std::map<std::uint64_t, Holder> holders_;  // guarded by state_mutex_

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "fs/io_buffer.h"
+#include "fs/read_ahead.h"
 #include "inspect/base/error.h"
 
 namespace v2vfs::fs {
@@ -25,12 +27,21 @@ class DiskHandle : public Handle {
         disk_(std::move(disk)),
         writes_(writes),
         holder_(disk_->add_holder(pid, writes)),
-        bytes_at_open_(disk_->bytes()) {}
+        bytes_at_open_(disk_->bytes()),
+        ahead_(std::make_shared<ReadAhead>(disk_)) {}
   ~DiskHandle() override { disk_->remove_holder(holder_); }
 
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) override {
-    if (!bound_ && !disk_->is_cold(offset, out.size())) bind();
+    bind_for(offset, out.size());
     return disk_->read(offset, out);
+  }
+  std::size_t read_buffer(std::uint64_t offset, std::size_t bytes, IoBuffer& buffer) override {
+    bind_for(offset, bytes);
+    if (const auto got = ahead_->take(offset, bytes, buffer)) return *got;
+    return read(offset, buffer.get(bytes));
+  }
+  std::shared_ptr<ReadAhead> read_ahead() override {
+    return bound_ ? ahead_ : nullptr;  // nobody asked for content yet: none is read
   }
   void write(std::uint64_t offset, std::span<const std::byte> in, bool sync,
              const Caller&) override {
@@ -58,6 +69,9 @@ class DiskHandle : public Handle {
   void check_writes() const {
     if (!writes_) throw Error(EBADF, disk_->file_name() + " is not open for writing");
   }
+  void bind_for(std::uint64_t offset, std::uint64_t length) {
+    if (!bound_ && !disk_->is_cold(offset, length)) bind();
+  }
   /// A program that took the size before must not get a short or mixed copy.
   void bind() {
     if (disk_->bytes() != bytes_at_open_) {
@@ -75,6 +89,7 @@ class DiskHandle : public Handle {
   const std::uint64_t holder_;
   const std::uint64_t bytes_at_open_;
   std::atomic<bool> bound_ = false;
+  const std::shared_ptr<ReadAhead> ahead_;
 };
 
 void DiskHandle::punch(std::uint64_t offset, std::uint64_t length, bool keep_size) {

@@ -11,8 +11,11 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "fs/fuse_guard.h"
+#include "fs/io_buffer.h"
+#include "fs/read_ahead.h"
 #include "inspect/base/error.h"
 
 // Protocol rules kept here: one reply for each request; no lock is held when it is sent; a handle
@@ -149,26 +152,19 @@ void op_release(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
   fuse_reply_err(req, 0);
 }
 
-std::span<std::byte> read_buffer(std::size_t bytes) {
-  struct Free {
-    void operator()(void* p) const { std::free(p); }
-  };
-  thread_local std::unique_ptr<void, Free> buffer;
-  thread_local std::size_t capacity = 0;
-  if (capacity < bytes) {
-    buffer.reset(std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096));
-    capacity = buffer ? bytes : 0;
-    if (!buffer) throw std::bad_alloc();
-  }
-  return {static_cast<std::byte*>(buffer.get()), bytes};
-}
+thread_local bool next_piece_is_ready = false;
 
+/// What a read ahead may do comes after the reply, and may outlive the handle.
 void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info* info) {
+  std::shared_ptr<ReadAhead> ahead;
   guard(req, "read", ino, [&] {
-    const std::span<std::byte> buffer = read_buffer(size);
-    const std::size_t got = handle_of(info).read(static_cast<std::uint64_t>(offset), buffer);
-    fuse_reply_buf(req, reinterpret_cast<const char*>(buffer.data()), got);
+    thread_local IoBuffer buffer;
+    Handle& handle = handle_of(info);
+    const std::size_t got = handle.read_buffer(static_cast<std::uint64_t>(offset), size, buffer);
+    ahead = handle.read_ahead();
+    fuse_reply_buf(req, reinterpret_cast<const char*>(buffer.get(got).data()), got);
   });
+  next_piece_is_ready = ahead && ahead->fill();
 }
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char* data, std::size_t size, off_t offset,
@@ -358,5 +354,7 @@ const fuse_lowlevel_ops& fuse_operations() {
   static const fuse_lowlevel_ops operations = make_operations();
   return operations;
 }
+
+bool awaits_next_piece() { return std::exchange(next_piece_is_ready, false); }
 
 }  // namespace v2vfs::fs

@@ -5,12 +5,17 @@
 
 #include <cerrno>
 
+#include "fs/io_buffer.h"
 #include "inspect/base/error.h"
 
 namespace v2vfs::fs {
 
 void Handle::write(std::uint64_t, std::span<const std::byte>, bool, const Caller&) {
   throw Error(EBADF, "the file is not open for writing");
+}
+
+std::size_t Handle::read_buffer(std::uint64_t offset, std::size_t bytes, IoBuffer& buffer) {
+  return read(offset, buffer.get(bytes));
 }
 
 void Handle::resize(std::uint64_t) { throw Error(EPERM, "the size of this file is computed"); }
