@@ -137,7 +137,9 @@ struct GuestMount {
   std::string device;      // BlockDevice::name
   std::string mountpoint;  // "/", "/boot", ...
   std::string subvolume;   // btrfs: "@"; empty: the default one
-  bool writable = false;   // else read-only, without replaying a log
+  /// Else read-only. A log that was left is then replayed beside the disks if these are read-only
+  /// themselves (so the files are as the guest would find them), and not at all if they are not.
+  bool writable = false;
 };
 
 class Guest {
@@ -202,6 +204,9 @@ class Guest {
   virtual void remove_xattr(const std::string& path, const std::string& name) = 0;
   /// Everything written is on the disks that the reader was given.
   virtual void sync() = 0;
+  /// The same, then unmounts and closes the disks: nobody has them open when it returns. No call is
+  /// good afterwards. Throws if anything that was written may be missing.
+  virtual void finish() = 0;
 };
 
 /// The whole of a regular file, symlinks followed inside the guest. nullopt: it is not there, or is
