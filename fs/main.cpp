@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "convert/disk/disk_view.h"
+#include "fs/appliance.h"
 #include "fs/daemon.h"
 #include "fs/options.h"
 #include "fs/state_dir.h"
@@ -74,6 +76,7 @@ ExitCode run(const fs::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], fs::kApplianceCommand) == 0) return fs::run_appliance();
   try {
     const std::optional<fs::Options> options = fs::parse_command_line(argc, argv);
     return options ? run(*options) : fs::exit_ok;

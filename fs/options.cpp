@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <functional>
+#include <thread>
 
 #include "inspect/base/checked.h"
 #include "inspect/base/text.h"
@@ -33,6 +34,15 @@ std::uint64_t parse_number(const std::string& name, const std::string& value) {
     bad_value(name, value, "a whole number");
   }
   return number;
+}
+
+unsigned parse_count(const std::string& name, const std::string& value, unsigned least,
+                     unsigned most) {
+  const std::uint64_t number = parse_number(name, value);
+  if (number < least || number > most) {
+    bad_value(name, value, fmt::format("a whole number from {} to {}", least, most));
+  }
+  return static_cast<unsigned>(number);
 }
 
 std::uint64_t unit_bytes(char suffix) {
@@ -134,6 +144,12 @@ bool set_mount_option(Options& options, const std::string& name, const std::stri
   } else if (name == "stop-timeout") {
     options.stop_timeout_s =
         static_cast<unsigned>(std::min<std::uint64_t>(parse_number(name, value), 86'400));
+  } else if (name == "appliances") {
+    options.appliances = parse_count(name, value, 1, 64);
+  } else if (name == "appliance-idle") {
+    options.appliance_idle_s = parse_count(name, value, 0, 86'400);
+  } else if (name == "appliance-timeout") {
+    options.appliance_timeout_s = parse_count(name, value, 10, 86'400);
   } else if (name == "log") {
     if (value.empty()) bad_value(name, value, "a file");
     options.log_file = value;
@@ -208,6 +224,7 @@ std::string default_state_dir() {
 Options defaults() {
   Options options;
   options.allow_other = ::geteuid() == 0;
+  options.appliances = std::max(1U, std::thread::hardware_concurrency() / 2);
   if (::geteuid() != 0) options.vm.network = {convert::NetworkKind::user, ""};
   return options;
 }
@@ -228,6 +245,9 @@ constexpr const char* kFooter =
   network-map=FROM:TO  the source's network FROM is the libvirt network TO (repeatable)
   disk-dir=DIR         domain.xml names DIR/VM/disk.qcow2
   ovf-config=ID        the configuration of an OVF that has several
+  appliances=N         how many appliances read guests at once (default: one per two CPUs)
+  appliance-idle=SECONDS     how long one is kept warm (default 60)
+  appliance-timeout=SECONDS  how long one may stand still before it is ended (default 300)
   stop-timeout=SECONDS how long SIGTERM waits for those who write (default 60)
   log=FILE             log there, not to syslog
   allow_other, noallow_other  let other users in (default when root mounts)

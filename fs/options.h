@@ -67,6 +67,9 @@ struct Options {
   convert::Accel accel = convert::Accel::automatic;
   std::string ovf_configuration;
   unsigned stop_timeout_s = 60;
+  unsigned appliances = 1;  // at once; set to the host's default by the parser
+  unsigned appliance_idle_s = 60;
+  unsigned appliance_timeout_s = 300;
   std::string log_file;
   std::vector<std::string> fuse_options;  // handed to libfuse as they came
 

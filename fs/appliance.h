@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "fs/appliance_pool.h"
+#include "inspect/base/unique_fd.h"
+#include "inspect/guest/guest_client.h"
+
+/// The child process that runs libguestfs. It is this program again, `v2vfs --appliance`, in a
+/// process group of its own; it gets one end of a socket pair as descriptor 3 and nothing else: no
+/// argument, no environment of ours, none of the daemon's descriptors, so that no qemu keeps a FUSE
+/// connection alive. It dies with the thread that started it, takes qemu along, and is killed as a
+/// group.
+namespace v2vfs::fs {
+
+/// The hidden word of the command line.
+constexpr const char* kApplianceCommand = "--appliance";
+
+struct ApplianceSetup {
+  std::string work_folder;  // private, of one daemon; each appliance makes a folder in it
+  std::string
+      cache_folder;  // private; holds what supermin builds, for all mounts of a state folder
+  std::string program = "/proc/self/exe";
+  inspect::GuestClient::Limits limits;
+  std::string boot_folder = "/boot";
+  std::string modules_folder = "/lib/modules";
+};
+
+class Appliance : public PooledAppliance, private inspect::GuestPeer {
+ public:
+  /// Starts the process; the appliance itself starts with the first call of guest(). Throws
+  /// Error(ENOPKG) if there is no kernel for it, else as the system says.
+  Appliance(const ApplianceSetup& setup, inspect::GuestSettings settings);
+  /// Kills the group, reaps the child, removes its folder.
+  ~Appliance() override;
+  Appliance(const Appliance&) = delete;
+  Appliance& operator=(const Appliance&) = delete;
+
+  inspect::Guest& guest() override { return *client_; }
+  inspect::GuestClient& client() { return *client_; }
+  void end(const Error& why) override;
+  bool usable() const override;
+  pid_t pid() const { return pid_; }
+
+ private:
+  Error bury(const Error& why) override;
+  Error obituary() override;
+  void start(const ApplianceSetup& setup, int socket);
+  /// What the process wrote to stderr, cleaned; empty: nothing.
+  std::string last_words() const;
+  std::string death() const;
+  bool wait_for_death(int milliseconds) const;
+
+  std::string folder_;
+  UniqueFd words_;    // a memory file of bounded size that is the child's stderr
+  UniqueFd process_;  // pidfd
+  pid_t pid_ = 0;
+  mutable std::mutex mutex_;
+  std::optional<Error> ended_;  // guarded by mutex_: why it was ended
+  std::optional<inspect::GuestClient> client_;
+};
+
+/// Removes what appliances of a daemon that died left in `work_folder`.
+void remove_appliance_leftovers(const std::string& work_folder);
+
+/// The child's main(). Returns its exit code.
+int run_appliance();
+
+}  // namespace v2vfs::fs
