@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-/// What a source says a machine is: plain data, no I/O. Texts are as the source has them (UTF-8, but
-/// not cleaned): whoever shows one cleans it. Sizes are bytes.
+/// What a source says a machine is: plain data, no I/O. Texts are as the source has them (UTF-8,
+/// but not cleaned): whoever shows one cleans it. Sizes are bytes.
 namespace v2vfs::inspect {
 
 enum class Firmware { unknown, bios, uefi };
@@ -16,7 +16,7 @@ enum class Firmware { unknown, bios, uefi };
 enum class ControllerKind {
   ide,
   sata,
-  scsi_lsilogic,   // parallel, 53C1030
+  scsi_lsilogic,  // parallel, 53C1030
   scsi_lsisas1068,
   scsi_buslogic,
   scsi_pvscsi,
@@ -25,24 +25,29 @@ enum class ControllerKind {
   virtio_block,
 };
 
-/// One disk controller, in the order of the source. `bus_number` counts within its family (IDE 0, 1;
-/// SCSI 0..3; ...).
+/// One disk controller, in the order of the source. `bus_number` counts within its family (IDE 0,
+/// 1; SCSI 0..3; ...).
 struct ControllerSpec {
   ControllerKind kind = ControllerKind::sata;
   unsigned bus_number = 0;
+  std::optional<unsigned> pci_slot = std::nullopt;  // VMware's pciSlotNumber
 };
 
 enum class DiskFormat { unknown, vmdk, raw, empty };
 
 struct DiskSpec {
-  std::string id;                   // the source's own name for it, for messages ("vmdisk1")
-  std::optional<std::string> file;  // relative to the descriptor; none: a disk that has no file yet
+  std::string id;  // the source's own name for it, for messages ("vmdisk1", "scsi0:0", "xvda")
+  /// Relative to the descriptor, or absolute (libvirt, Xen); what SourceFiles::open() takes. Of a
+  /// chain the topmost. None: a disk that has no file yet.
+  std::optional<std::string> file;
   DiskFormat format = DiskFormat::unknown;
   std::optional<std::uint64_t> capacity_bytes;  // as the descriptor says; the file itself decides
   std::optional<std::uint64_t> file_bytes;      // as the descriptor says
   std::optional<std::size_t> controller;        // index into MachineSpec::controllers
   unsigned unit = 0;                            // AddressOnParent
   std::optional<unsigned> boot_order;
+  bool read_only = false;
+  std::string serial;  // that the guest sees; empty: none is given
 };
 
 enum class RemovableKind { cdrom, floppy };
@@ -58,8 +63,8 @@ enum class NicModel { unknown, vmxnet3, vmxnet2, e1000, e1000e, pcnet32, rtl8139
 
 struct NicSpec {
   NicModel model = NicModel::unknown;
-  std::string source_model;          // the source's word ("VmxNet3")
-  std::optional<std::string> mac;    // "00:50:56:aa:bb:cc", lower case, checked
+  std::string source_model;        // the source's word ("VmxNet3")
+  std::optional<std::string> mac;  // "00:50:56:aa:bb:cc", lower case, checked
   std::optional<std::string> network;
   std::optional<unsigned> pci_slot;  // VMware's slotInfo.pciSlotNumber
   bool connected = true;
@@ -75,9 +80,44 @@ struct Problem {
   std::string fix;
 };
 
+/// What the machine is to its guest. `pv` has neither firmware nor emulated hardware (Xen).
+enum class GuestType { hvm, pv, pvh };
+
+/// How a guest starts whose kernel or boot loader lies outside its disks (Xen PV, direct kernel
+/// boot). Paths of the host it ran on: nothing here opens them.
+struct OutsideBoot {
+  std::string bootloader;  // "pygrub": a program of the host that looks into the disk
+  std::string kernel;
+  std::string initrd;
+  std::string cmdline;
+};
+
+struct SerialSpec {
+  unsigned port = 0;   // from 0
+  std::string kind;    // the source's word: "file", "pipe", "network", "pty", ...
+  std::string target;  // where it went; a path or address of the host it ran on, never opened
+};
+
+/// A disk as it was at a snapshot.
+struct SnapshotDisk {
+  std::string file;                 // as DiskSpec::file; of a chain the topmost of that time
+  std::optional<std::size_t> disk;  // index into MachineSpec::disks
+};
+
+struct SnapshotSpec {
+  std::string id;  // unique within the machine
+  std::string name;
+  std::string description;
+  std::optional<std::string> parent;         // id
+  std::optional<std::int64_t> created_unix;  // seconds
+  bool is_current = false;                   // the machine's disks build upon this one
+  std::vector<SnapshotDisk> disks;
+};
+
 struct MachineSpec {
-  std::string id;     // unique within its source and stable ("ovf:id", else the name)
-  std::string name;   // as the source has it
+  std::string source_kind;          // "ovf", "vmx", "xen", "libvirt", "disk"
+  std::string id;                   // unique within its source and stable ("ovf:id", else the name)
+  std::string name;                 // as the source has it
   std::optional<std::string> uuid;  // RFC 4122, lower case
   std::string description;
   std::string os_type;  // the source's word: "debian12_64Guest", "Ubuntu_64", a CIM id
@@ -87,10 +127,17 @@ struct MachineSpec {
   Firmware firmware = Firmware::unknown;
   bool secure_boot = false;
   bool tpm = false;
+  std::optional<std::string> nvram_file;  // the firmware's variables; as DiskSpec::file
+  std::optional<std::string> genid;       // VM generation ID, as a UUID
+  std::optional<bool> localtime;          // the hardware clock; none: the source does not say
+  GuestType guest_type = GuestType::hvm;
+  std::optional<OutsideBoot> outside_boot;
   std::vector<ControllerSpec> controllers;
   std::vector<DiskSpec> disks;  // in the order in which the machine counts them
   std::vector<RemovableSpec> removables;
   std::vector<NicSpec> nics;
+  std::vector<SerialSpec> serials;
+  std::vector<SnapshotSpec> snapshots;
   std::vector<std::string> assumptions;  // every reading that was a guess, one sentence each
   std::vector<std::string> ignored;      // everything that was left out
   std::vector<Problem> problems;

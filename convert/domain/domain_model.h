@@ -43,9 +43,10 @@ struct DomainDrive {
   std::string path;                     // of the qcow2; empty: a drive without a medium
   std::optional<unsigned> boot_order;   // from 1
   std::string wwn;                      // 16 hexadecimal digits; empty: none
+  std::string serial;                   // empty: QEMU's own
 };
 
-enum class DomainNicModel { vmxnet3, e1000, e1000e, virtio };
+enum class DomainNicModel { vmxnet3, e1000, e1000e, virtio, rtl8139, pcnet };
 
 struct DomainNic {
   DomainNicModel model = DomainNicModel::e1000e;
@@ -73,6 +74,8 @@ struct DomainModel {
   bool secure_boot = false;
   bool tpm = false;
   bool localtime = false;
+  std::string genid;          // a UUID; empty: none
+  unsigned serial_ports = 1;  // 1 to 4
   std::vector<DomainController> controllers;
   std::vector<DomainDrive> drives;
   std::vector<DomainNic> nics;

@@ -102,6 +102,10 @@ const char* word(DomainNicModel model) {
       return "e1000e";
     case DomainNicModel::virtio:
       return "virtio";
+    case DomainNicModel::rtl8139:
+      return "rtl8139";
+    case DomainNicModel::pcnet:
+      return "pcnet";
   }
   return "e1000e";
 }
@@ -121,6 +125,7 @@ const char* word(inspect::Firmware firmware) {
 void write_identity(xml_node domain, const DomainModel& model) {
   add_text(domain, "name", model.name);
   add_text(domain, "uuid", model.uuid);
+  if (!model.genid.empty()) add_text(domain, "genid", model.genid);
   if (!model.description.empty()) add_text(domain, "description", model.description);
 }
 
@@ -134,8 +139,9 @@ void write_metadata(xml_node domain, const DomainModel& model, const inspect::Ma
           std::uint64_t{source.vcpus});
   for (std::size_t i = 0; i < std::min(source.nics.size(), kMostNotes); ++i) {
     const inspect::NicSpec& nic = source.nics[i];
-    add(machine, "v2vfs:nic", "model", clean_text(nic.source_model), "network",
-        clean_text(nic.network.value_or("")));
+    const xml_node node = add(machine, "v2vfs:nic", "model", clean_text(nic.source_model),
+                              "network", clean_text(nic.network.value_or("")));
+    if (nic.pci_slot) set(node, "pci-slot", std::uint64_t{*nic.pci_slot});
   }
   for (std::size_t i = 0; i < std::min(model.changes.size(), kMostNotes); ++i) {
     add_text(machine, "v2vfs:changed", model.changes[i]);
@@ -222,6 +228,7 @@ void write_drive(xml_node devices, const DomainDrive& drive) {
   }
   add(disk, "target", "dev", drive.name, "bus", word(drive.bus));
   if (drive.kind == DriveKind::cdrom) add(disk, "readonly");
+  if (!drive.serial.empty()) add_text(disk, "serial", drive.serial);
   if (!drive.wwn.empty()) add(disk, "wwn").text().set(drive.wwn.c_str());
   if (drive.boot_order) add(disk, "boot", "order", std::uint64_t{*drive.boot_order});
   if (drive.address) write_address(disk, *drive.address);
@@ -247,11 +254,14 @@ void write_nic(xml_node devices, const DomainNic& nic) {
   if (!nic.link_up) add(node, "link", "state", "down");
 }
 
-/// What every machine gets: a serial console, a screen that every guest can drive, a pointer that
-/// VNC needs; and no balloon, which the guest has no driver for.
-void write_console_devices(xml_node devices) {
+/// What every machine gets: its serial ports, the first of which is the console, a screen that
+/// every guest can drive, a pointer that VNC needs; and no balloon, which the guest has no driver
+/// for.
+void write_console_devices(xml_node devices, const DomainModel& model) {
   add(devices, "input", "type", "tablet", "bus", "usb");
-  add(add(devices, "serial", "type", "pty"), "target", "port", "0");
+  for (unsigned port = 0; port < model.serial_ports; ++port) {
+    add(add(devices, "serial", "type", "pty"), "target", "port", std::uint64_t{port});
+  }
   add(add(devices, "console", "type", "pty"), "target", "type", "serial", "port", "0");
   const xml_node graphics =
       add(devices, "graphics", "type", "vnc", "autoport", "yes", "listen", "127.0.0.1");
@@ -272,7 +282,7 @@ void write_devices(xml_node domain, const DomainModel& model) {
   for (const DomainDrive& drive : model.drives) write_drive(devices, drive);
   for (const DomainNic& nic : model.nics) write_nic(devices, nic);
   if (model.tpm) write_tpm(devices);
-  write_console_devices(devices);
+  write_console_devices(devices, model);
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ constexpr std::uint64_t kMostMemory = 16 * kMiB * kMiB;
 constexpr std::uint64_t kDefaultMemory = 2048 * kMiB;
 constexpr unsigned kMostVcpus = 255;  // more need an IOMMU with interrupt remapping
 constexpr std::size_t kMostNics = 32;
+constexpr unsigned kMostSerialPorts = 4;
 constexpr std::size_t kLongestName = 200;  // NAME.xml and NAME_VARS.fd are files of libvirt
 constexpr std::size_t kLongestDescription = 16384;
 
@@ -136,6 +137,15 @@ void choose_tpm(const MachineSpec& spec, const HostChoice& host, DomainModel& mo
                      : "The TPM is left out: this host has no swtpm (Debian: swtpm-tools)");
 }
 
+/// ISA serial ports of a PC; their lines to the host are not the source's.
+void choose_serial_ports(const MachineSpec& spec, DomainModel& model) {
+  unsigned ports = 1;
+  for (const inspect::SerialSpec& serial : spec.serials) ports = std::max(ports, serial.port + 1);
+  model.serial_ports = std::min(ports, kMostSerialPorts);
+  if (ports <= kMostSerialPorts) return;
+  model.changes.push_back(fmt::format("Left out: serial ports beyond the {}th", kMostSerialPorts));
+}
+
 DomainNicModel choose_nic_model(const inspect::NicSpec& nic, Changes& changes) {
   switch (nic.model) {
     case NicModel::vmxnet3:
@@ -146,10 +156,12 @@ DomainNicModel choose_nic_model(const inspect::NicSpec& nic, Changes& changes) {
       return DomainNicModel::e1000e;
     case NicModel::virtio:
       return DomainNicModel::virtio;
+    case NicModel::rtl8139:
+      return DomainNicModel::rtl8139;
+    case NicModel::pcnet32:
+      return DomainNicModel::pcnet;
     case NicModel::unknown:
     case NicModel::vmxnet2:
-    case NicModel::pcnet32:
-    case NicModel::rtl8139:
       break;
   }
   const std::string word = clean_text(nic.source_model, 64);
@@ -238,11 +250,13 @@ DomainText compatible_domain(const MachineSpec& spec, const std::string& name,
   model.memory_kib = choose_memory_kib(spec, model.changes);
   model.vcpus = choose_vcpus(spec, model.changes);
   model.topology = choose_topology(spec, model.vcpus, model.changes);
-  model.localtime = is_windows(spec.os_type);
+  model.localtime = spec.localtime.value_or(is_windows(spec.os_type));
+  if (spec.genid && is_uuid(*spec.genid)) model.genid = *spec.genid;
   choose_firmware(spec, options.host, model);
   choose_tpm(spec, options.host, model);
   choose_drives(spec, disks, model);
   choose_nics(spec, options, model);
+  choose_serial_ports(spec, model);
   return {write_domain(model, spec), model.changes};
 }
 

@@ -110,6 +110,17 @@ bool is_ide(const MachineSpec& spec, const std::optional<std::size_t>& controlle
          spec.controllers[*controller].kind == ControllerKind::ide;
 }
 
+/// What QEMU and libvirt take (letters, digits, ".-_" and blanks), else none; a disk
+/// of IDE or SATA shows 20 characters of it.
+std::string usable_serial(const std::string& serial) {
+  const bool is_usable =
+      serial.size() <= 20 && std::all_of(serial.begin(), serial.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("_.- ").find(c) != std::string_view::npos;
+      });
+  return is_usable ? serial : "";
+}
+
 /// A drive that waits for its place: an index into DrivePlan::drives and the unit that the source
 /// gives.
 struct Waiting {
@@ -174,6 +185,7 @@ class Planner {
     for (std::size_t i = 0; i < disks.size() && has_room("disk", disks.size() - i); ++i) {
       DomainDrive drive;
       drive.path = paths[i].path;
+      drive.serial = usable_serial(disks[i].serial);
       take(std::move(drive), disks[i].controller, disks[i].unit);
     }
   }

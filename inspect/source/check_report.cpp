@@ -27,6 +27,13 @@ void add_hardware(const MachineSpec& spec, std::string& out) {
   if (spec.cores_per_socket) out += fmt::format(" ({} cores a socket)", *spec.cores_per_socket);
   out += fmt::format(", firmware {}{}{}\n", word(spec.firmware),
                      spec.secure_boot ? ", secure boot" : "", spec.tpm ? ", TPM" : "");
+  if (spec.guest_type != GuestType::hvm) {
+    out += fmt::format("  a guest of Xen, {}\n", word(spec.guest_type));
+  }
+  if (spec.outside_boot) {
+    out += fmt::format("  started from outside: {} {}\n", quoted(spec.outside_boot->bootloader),
+                       quoted(spec.outside_boot->kernel));
+  }
   if (!spec.os_type.empty()) out += fmt::format("  guest: {}\n", clean_text(spec.os_type));
 }
 
@@ -53,6 +60,18 @@ void add_nics(const MachineSpec& spec, std::string& out) {
   }
 }
 
+void add_serials_and_snapshots(const MachineSpec& spec, std::string& out) {
+  for (const SerialSpec& serial : spec.serials) {
+    out += fmt::format("  serial port {}: {} {}\n", serial.port, clean_text(serial.kind, 32),
+                       quoted(serial.target));
+  }
+  for (const SnapshotSpec& snapshot : spec.snapshots) {
+    out += fmt::format("  snapshot {}: {} disk{}{}\n", quoted(snapshot.name), snapshot.disks.size(),
+                       snapshot.disks.size() == 1 ? "" : "s",
+                       snapshot.is_current ? ", the current one" : "");
+  }
+}
+
 void add_sentences(std::string_view head, const std::vector<std::string>& list, std::string& out) {
   for (const std::string& sentence : list) {
     out += fmt::format("  {}: {}\n", head, clean_text(sentence, 2048));
@@ -73,6 +92,7 @@ void add_machine(const FoundMachine& machine, std::string& out) {
   add_hardware(spec, out);
   add_disks(spec, out);
   add_nics(spec, out);
+  add_serials_and_snapshots(spec, out);
   add_sentences("assumed", spec.assumptions, out);
   add_sentences("left out", spec.ignored, out);
   add_problems("  ", spec.problems, out);

@@ -7,6 +7,7 @@
 
 #include "inspect/base/text.h"
 #include "inspect/source/tar_header.h"
+#include "inspect/source/text_kind.h"
 
 namespace v2vfs::inspect {
 namespace {
@@ -49,6 +50,8 @@ ContentKind content_kind(const SourceFile& file) {
     return ContentKind::xz;
   if (text.starts_with("PK\x03\x04")) return ContentKind::zip;
   if (is_tar(text)) return ContentKind::tar;
+  const ContentKind kind = text_kind(text);
+  if (kind != ContentKind::other) return kind;
   return is_ovf(bytes) ? ContentKind::ovf : ContentKind::other;
 }
 

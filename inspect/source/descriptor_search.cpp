@@ -9,23 +9,34 @@
 #include <cerrno>
 #include <cstdlib>
 #include <set>
+#include <span>
 
 #include "inspect/base/error.h"
 #include "inspect/base/text.h"
+#include "inspect/source/image_links.h"
 #include "inspect/source/source_name.h"
 
 namespace v2vfs::inspect {
 namespace {
 
 constexpr std::size_t kMostDepth = 4;
-constexpr std::size_t kMostDescriptors = 10'000;
+constexpr std::size_t kMostDescriptors = 20'000;
+constexpr std::size_t kMostDisks = 200'000;
 constexpr std::size_t kMostEntries = 200'000;
 
 /// Files of these names are never looked into when a folder is searched: there may be thousands.
-constexpr std::array<std::string_view, 22> kOtherSuffixes = {
-    ".vmdk", ".vmx",  ".vmxf", ".vmsd", ".vmsn",   ".vmem", ".vswp", ".nvram",
-    ".log",  ".lck",  ".mf",   ".cert", ".iso",    ".img",  ".raw",  ".qcow2",
-    ".vhd",  ".vhdx", ".vdi",  ".flp",  ".sha256", ".txt"};
+constexpr std::array<std::string_view, 17> kOtherSuffixes = {
+    ".vmxf", ".vmsd", ".vmsn", ".vmem", ".vmss", ".vswp", ".nvram",  ".log", ".lck",
+    ".mf",   ".cert", ".iso",  ".flp",  ".fd",   ".fdi",  ".sha256", ".txt"};
+/// Disks: they are looked into when no machine has them.
+constexpr std::array<std::string_view, 12> kDiskSuffixes = {".vmdk", ".qcow2", ".qcow", ".raw",
+                                                            ".img",  ".dd",    ".vhd",  ".vhdx",
+                                                            ".vdi",  ".qed",   ".hdd",  ".hds"};
+
+bool has_one_of(std::string_view name, std::span<const std::string_view> suffixes) {
+  return std::any_of(suffixes.begin(), suffixes.end(),
+                     [&](std::string_view suffix) { return has_suffix(name, suffix); });
+}
 
 std::string real_path(const std::string& path) {
   char* const resolved = ::realpath(path.c_str(), nullptr);
@@ -36,13 +47,13 @@ std::string real_path(const std::string& path) {
 }
 
 bool is_called_descriptor(std::string_view name) {
-  return has_suffix(name, ".ovf") || has_suffix(name, ".ova");
+  return has_suffix(name, ".ovf") || has_suffix(name, ".ova") || has_suffix(name, ".vmx");
 }
 
-bool is_worth_a_look(std::string_view name) {
-  if (name.starts_with(".")) return false;  // and the "._NAME" of a Mac
-  return std::none_of(kOtherSuffixes.begin(), kOtherSuffixes.end(),
-                      [&](std::string_view suffix) { return has_suffix(name, suffix); });
+/// What a folder's file has to be to count by its content alone.
+bool is_descriptor(ContentKind kind) {
+  return kind == ContentKind::ovf || kind == ContentKind::vmx || kind == ContentKind::xen ||
+         kind == ContentKind::domain;
 }
 
 class Search {
@@ -51,6 +62,7 @@ class Search {
     for (const std::string& path : paths) add_source(path);
     std::sort(found_.descriptors.begin(), found_.descriptors.end(),
               [](const Descriptor& a, const Descriptor& b) { return a.path() < b.path(); });
+    found_.roots = std::make_shared<const SourceRoots>(std::move(roots_));
     return std::move(found_);
   }
 
@@ -60,12 +72,16 @@ class Search {
     struct stat st {};
     if (::stat(real.c_str(), &st) != 0) throw errno_error(fmt::format("\"{}\"", clean_text(path)));
     if (S_ISDIR(st.st_mode)) {
-      const auto root = std::make_shared<const SourceRoot>(real);
-      return search(root, "", 0);
+      roots_.push_back(std::make_shared<const SourceRoot>(real));
+      return search(roots_.back(), "", 0);
     }
     const auto root = std::make_shared<const SourceRoot>(std::string(folder_part(real)));
+    roots_.push_back(root);
     const std::string name(file_part(real));
-    add(root, name, content_kind(FolderFiles(root, "").open(name)));
+    const SourceFile file = FolderFiles(root, "").open(name);
+    const ContentKind kind = content_kind(file);
+    const bool is_disk = kind == ContentKind::other && is_disk_image(file, name);
+    add(root, name, is_disk ? ContentKind::disk : kind);
   }
 
   void search(const std::shared_ptr<const SourceRoot>& root, const std::string& folder,
@@ -99,10 +115,11 @@ class Search {
   }
 
   void look_at(const std::shared_ptr<const SourceRoot>& root, const std::string& name) {
-    if (!is_worth_a_look(file_part(name))) return;
+    if (has_one_of(name, kOtherSuffixes)) return;
+    if (has_one_of(name, kDiskSuffixes)) return add_disk(root, name);
     try {
       const ContentKind kind = content_kind(FolderFiles(root, "").open(name));
-      if (kind == ContentKind::ovf || is_called_descriptor(name)) add(root, name, kind);
+      if (is_descriptor(kind) || is_called_descriptor(name)) add(root, name, kind);
     } catch (const Error& error) {
       if (is_called_descriptor(name)) add(root, name, ContentKind::other);
     }
@@ -115,8 +132,12 @@ class Search {
     if (found_.descriptors.size() < kMostDescriptors) {
       found_.descriptors.push_back(std::move(descriptor));
     } else if (found_.descriptors.size() == paths_.size() - 1) {
-      add_problem("too-many", "More than 10,000 descriptors were found; the rest is left out");
+      add_problem("too-many", "More than 20,000 descriptors were found; the rest is left out");
     }
+  }
+
+  void add_disk(const std::shared_ptr<const SourceRoot>& root, const std::string& name) {
+    if (found_.disks.size() < kMostDisks) found_.disks.push_back({root, name});
   }
 
   void add_problem(std::string code, const std::string& sentence) {
@@ -127,6 +148,7 @@ class Search {
 
   SearchResult found_;
   std::set<std::string> paths_;
+  SourceRoots roots_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "inspect/source/content_kind.h"
 #include "inspect/source/folder_files.h"
+#include "inspect/source/local_files.h"
 #include "inspect/source/source.h"
 
 namespace v2vfs::inspect {
@@ -19,15 +20,25 @@ struct Descriptor {
   std::string path() const { return root->path() + "/" + name; }
 };
 
+/// A file that is called like a disk.
+struct DiskFile {
+  std::shared_ptr<const SourceRoot> root;
+  std::string name;  // relative to the root
+  std::string path() const { return root->path() + "/" + name; }
+};
+
 struct SearchResult {
   std::vector<Descriptor> descriptors;  // sorted by path, each once
+  std::vector<DiskFile> disks;          // those of folders; in no order
+  std::shared_ptr<const SourceRoots> roots;
   std::vector<Problem> problems;
 };
 
 /// Finds the descriptors of SOURCE...: a file is one whatever it is; a folder is searched to a
-/// depth of four, at most 10,000 descriptors. In a folder a file counts if it is an OVF or a tar
-/// archive that is called .ova, or if it is called .ovf or .ova. Links are followed only on the way
-/// to SOURCE. Throws Error if a SOURCE is not there.
+/// depth of four, at most 20,000 descriptors. In a folder a file counts if it is an OVF, a VMX, a
+/// Xen configuration, a libvirt domain or a tar archive that is called .ova, or if it is called
+/// .ovf, .ova or .vmx. Links are followed only on the way to SOURCE. Throws Error if a SOURCE is
+/// not there.
 SearchResult search_descriptors(const std::vector<std::string>& paths);
 
 }  // namespace v2vfs::inspect

@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 #include <optional>
-#include <set>
 
 #include "inspect/base/error.h"
 #include "inspect/base/text.h"
+#include "inspect/source/bare_disks.h"
 #include "inspect/source/descriptor_search.h"
 #include "inspect/source/folder_files.h"
 #include "inspect/source/folder_names.h"
@@ -16,27 +15,16 @@
 #include "inspect/source/ovf.h"
 #include "inspect/source/ovf_document.h"
 #include "inspect/source/ovf_notes.h"
+#include "inspect/source/reading.h"
 #include "inspect/source/source.h"
 #include "inspect/source/source_name.h"
 #include "inspect/source/tar_files.h"
+#include "inspect/source/text_machine.h"
 
 namespace v2vfs::inspect {
 namespace {
 
 constexpr std::size_t kMostMachines = 20'000;
-
-/// What one descriptor gave: machines and appliance, or the reason why not.
-struct Reading {
-  Descriptor descriptor;
-  std::vector<FoundMachine> machines;
-  FoundAppliance appliance;
-  std::optional<Error> error;
-
-  bool is_usable() const {
-    return std::any_of(machines.begin(), machines.end(),
-                       [](const FoundMachine& machine) { return machine.spec.usable(); });
-  }
-};
 
 std::string read_text(const SourceFile& file) {
   if (file.length() > ovf::kMostDescriptorBytes) {
@@ -68,7 +56,10 @@ std::string read_text(const SourceFile& file) {
                   "unzip(1)",
                   path);
     default:
-      throw Error(EINVAL, "{}: it is neither an OVF nor an OVA", path);
+      throw Error(EINVAL,
+                  "{}: it is neither an OVF nor an OVA, VMX, Xen configuration, libvirt domain or "
+                  "disk",
+                  path);
   }
 }
 
@@ -112,70 +103,69 @@ FoundMachine unreadable_machine(const Descriptor& descriptor, const Error& error
   return machine;
 }
 
-Reading read_descriptor(const Descriptor& descriptor, const SourceOptions& options,
-                        NameLists& names) {
+void read_appliance(const SourceOptions& options, NameLists& names, Reading& reading) {
+  const Descriptor& descriptor = reading.descriptor;
   const std::string path = descriptor.path();
   const bool is_archive = descriptor.kind == ContentKind::tar;
   const std::string place = is_archive ? path : std::string(folder_part(path));
+  Contents contents = open_contents(descriptor);
+  OvfEnvelope envelope = parse_ovf(contents.text, contents.name, options);
+  reading.appliance = {std::move(envelope.appliance), path};
+  for (OvfMachine& machine : envelope.machines) {
+    DescribedMachine described{std::move(machine.spec),
+                               {machine.unservable_disks.begin(), machine.unservable_disks.end()}};
+    FoundMachine found;
+    found.spec =
+        checked_machine(std::move(described), FileHabit::beside, *contents.files, place, names);
+    found.spec.source_kind = "ovf";
+    for (const std::string& sentence : contents.ignored) {
+      ovf::add_note(found.spec.ignored, sentence);
+    }
+    found.files = contents.files;
+    found.descriptor_path = path;
+    reading.machines.push_back(std::move(found));
+  }
+}
+
+Reading read_descriptor(const Descriptor& descriptor, const SearchResult& search,
+                        const SourceOptions& options, NameLists& names) {
   Reading reading{descriptor, {}, {}, {}};
   try {
-    Contents contents = open_contents(descriptor);
-    OvfEnvelope envelope = parse_ovf(contents.text, contents.name, options);
-    reading.appliance = {std::move(envelope.appliance), descriptor.path()};
-    for (OvfMachine& machine : envelope.machines) {
-      FoundMachine found;
-      found.spec = checked_machine(std::move(machine), *contents.files, place, names);
-      for (const std::string& sentence : contents.ignored) {
-        ovf::add_note(found.spec.ignored, sentence);
-      }
-      found.files = contents.files;
-      found.descriptor_path = descriptor.path();
-      reading.machines.push_back(std::move(found));
+    if (is_single_machine(descriptor.kind)) {
+      reading.machines.push_back(read_text_machine(descriptor, search.roots, names));
+    } else {
+      read_appliance(options, names, reading);
     }
   } catch (const Error& error) {
     reading.error = error;
+    reading.appliance.reset();
     reading.machines.clear();
     reading.machines.push_back(unreadable_machine(descriptor, error));
   }
   return reading;
 }
 
-/// An .ovf and an .ova of the same name in one folder are the same export: the .ovf wins, unless it
-/// cannot be used and the .ova can.
-std::vector<Reading> without_copies(std::vector<Reading> readings) {
-  std::map<std::string, std::vector<std::size_t>> by_stem;
-  for (std::size_t i = 0; i < readings.size(); ++i) {
-    const Descriptor& descriptor = readings[i].descriptor;
-    const std::string path = descriptor.path();
-    by_stem[std::string(folder_part(path)) + std::string(stem_part(path))].push_back(i);
+/// The machines that descriptors describe, each once, then the disks that belong to none.
+std::vector<Reading> read_all(SearchResult& search, const SourceOptions& options) {
+  std::vector<Reading> readings;
+  NameLists lists;
+  for (const Descriptor& descriptor : search.descriptors) {
+    readings.push_back(read_descriptor(descriptor, search, options, lists));
   }
-  std::set<std::size_t> dropped;
-  for (const auto& [stem, indexes] : by_stem) {
-    if (indexes.size() != 2) continue;
-    std::size_t kept = indexes[0];
-    std::size_t other = indexes[1];
-    if (readings[kept].descriptor.kind == readings[other].descriptor.kind) continue;
-    if (readings[kept].descriptor.kind != ContentKind::ovf) std::swap(kept, other);
-    if (readings[kept].descriptor.kind != ContentKind::ovf) continue;
-    if (!readings[kept].is_usable() && readings[other].is_usable()) std::swap(kept, other);
-    dropped.insert(other);
-    for (FoundMachine& machine : readings[kept].machines) {
-      ovf::add_note(machine.spec.ignored,
-                    fmt::format("{} is left out: it is the same export.",
-                                ovf::quoted(readings[other].descriptor.name)));
-    }
+  const auto disks = machineless_disks(search.disks, readings, search.problems);
+  readings = without_copies(std::move(readings));
+  for (const Descriptor& disk : disks) {
+    readings.push_back(read_descriptor(disk, search, options, lists));
   }
-  std::vector<Reading> kept;
-  for (std::size_t i = 0; i < readings.size(); ++i) {
-    if (!dropped.contains(i)) kept.push_back(std::move(readings[i]));
-  }
-  return kept;
+  return readings;
 }
 
 void throw_if_nothing(const std::vector<Reading>& readings, const std::vector<std::string>& paths) {
   const std::string first = paths.empty() ? "" : clean_text(paths.front());
   if (readings.empty()) {
-    throw Error(ENOENT, "\"{}\" holds no OVF and no OVA (folders are searched to a depth of 4)",
+    throw Error(ENOENT,
+                "\"{}\" holds no machine: no OVF, OVA, VMX, Xen configuration, libvirt domain or "
+                "disk (folders are searched to a depth of 4)",
                 first);
   }
   for (const Reading& reading : readings) {
@@ -202,19 +192,14 @@ void gather(Reading& reading, FolderNames& names, FoundSource& found) {
     machine.folder = names.take(machine.spec.name);
     found.machines.push_back(std::move(machine));
   }
-  if (!reading.error) found.appliances.push_back(std::move(reading.appliance));
+  if (reading.appliance) found.appliances.push_back(std::move(*reading.appliance));
 }
 
 }  // namespace
 
 FoundSource find_machines(const std::vector<std::string>& paths, const SourceOptions& options) {
   SearchResult search = search_descriptors(paths);
-  std::vector<Reading> readings;
-  NameLists lists;
-  for (const Descriptor& descriptor : search.descriptors) {
-    readings.push_back(read_descriptor(descriptor, options, lists));
-  }
-  readings = without_copies(std::move(readings));
+  std::vector<Reading> readings = read_all(search, options);
   throw_if_nothing(readings, paths);
   FoundSource found;
   found.problems = std::move(search.problems);

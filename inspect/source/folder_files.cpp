@@ -18,7 +18,7 @@
 namespace v2vfs::inspect {
 namespace {
 
-constexpr std::size_t kMostNames = 10'000;
+constexpr std::size_t kMostNames = 200'000;
 
 /// No RESOLVE_NO_XDEV: a datastore may well have another file system below it.
 constexpr std::uint64_t kResolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;

@@ -31,10 +31,11 @@ bool is_url(std::string_view name) {
 
 class MediaCheck {
  public:
-  MediaCheck(OvfMachine machine, const SourceFiles& files, const std::string& place,
-             NameLists& names)
+  MediaCheck(DescribedMachine machine, FileHabit habit, const SourceFiles& files,
+             const std::string& place, NameLists& names)
       : spec_(std::move(machine.spec)),
-        broken_(machine.unservable_disks.begin(), machine.unservable_disks.end()),
+        broken_(std::move(machine.unservable_disks)),
+        habit_(habit),
         files_(files),
         place_(place),
         names_(names) {}
@@ -44,6 +45,8 @@ class MediaCheck {
       if (spec_.disks[i].file && !broken_.contains(i)) check_disk(i);
     }
     for (RemovableSpec& drive : spec_.removables) check_removable(drive);
+    for (SnapshotSpec& snapshot : spec_.snapshots) check_snapshot(snapshot);
+    check_nvram();
     if (!broken_.empty() && !has_good_disk()) condemn();
     return std::move(spec_);
   }
@@ -66,22 +69,65 @@ class MediaCheck {
     const int error = try_open(file);
     if (error == 0) return;
     const std::string why = sentence_;
-    if (error == ENOENT && take_other_spelling(file)) return;
+    const bool may_be_elsewhere = error == ENOENT || habit_ == FileHabit::moved;
+    if (may_be_elsewhere && take_other_name(file)) return;
+    if (file.starts_with("/dev/")) return fail(index, device(file));
     if (error == ENOENT) return fail(index, missing(file));
     if (error == EACCES) return fail(index, refused(why));
     fail(index, {"disk-unreadable", Severity::warning, why + ".", "Look at the file."});
   }
 
-  bool take_other_spelling(std::string& file) {
-    const std::string decoded = percent_decoded(file);
-    std::optional<std::string> found;
-    if (decoded != file && try_open(decoded) == 0) found = decoded;
-    if (!found) found = newest_snapshot(file);
+  bool take_other_name(std::string& file) {
+    const std::optional<std::string> found = other_name(file);
     if (!found) return false;
     add_note(spec_.assumptions, fmt::format("The file {} is not there; {} is used for it.",
                                             quoted(file), quoted(*found)));
     file = *found;
     return true;
+  }
+
+  std::optional<std::string> other_name(const std::string& file) {
+    if (const std::string decoded = percent_decoded(file); decoded != file) {
+      if (try_open(decoded) == 0) return decoded;
+    }
+    if (habit_ == FileHabit::beside) return newest_snapshot(file);
+    const std::string slashed = with_slashes(file);
+    for (const std::string& place : other_places(slashed)) {
+      if (place != file && try_open(place) == 0) return place;
+    }
+    return in_other_case(slashed);
+  }
+
+  /// Workstation on Windows writes backslashes.
+  static std::string with_slashes(std::string file) {
+    std::replace(file.begin(), file.end(), '\\', '/');
+    return file;
+  }
+
+  /// "/vmfs/volumes/STORE/FOLDER/FILE", "[STORE] FOLDER/FILE", "C:/FOLDER/FILE": FILE beside the
+  /// description, or FOLDER/FILE beside its folder.
+  static std::vector<std::string> other_places(const std::string& file) {
+    std::string path = file;
+    if (path.starts_with('['))
+      path = trim(path.substr(std::min(path.find(']'), path.size() - 1) + 1));
+    const std::string name(file_part(path));
+    if (name.empty()) return {};
+    std::string_view folder = folder_part(path);
+    if (folder.ends_with('/')) folder.remove_suffix(1);
+    const std::string parent(file_part(folder));
+    std::vector<std::string> places = {file};
+    if (!parent.empty() && parent != "..") places.push_back("../" + parent + "/" + name);
+    places.push_back(name);
+    return places;
+  }
+
+  /// On the host it came from upper and lower case may have been the same.
+  std::optional<std::string> in_other_case(const std::string& file) {
+    const std::string_view name = file_part(file);
+    for (const std::string& each : names_.of(place_, files_)) {
+      if (equals_ignoring_case(each, name) && try_open(each) == 0) return each;
+    }
+    return std::nullopt;
   }
 
   /// VMware exports of machines with snapshots: the descriptor says X.vmdk, there is only
@@ -115,6 +161,12 @@ class MediaCheck {
             "Put the file itself (no link) beside the descriptor, and make it readable."};
   }
 
+  static Problem device(const std::string& file) {
+    return {"disk-device", Severity::warning,
+            fmt::format("The disk is {}, a block device of the host it ran on.", quoted(file)),
+            "Copy its content to a file of that name beside the description."};
+  }
+
   void fail(std::size_t index, Problem problem) {
     broken_.insert(index);
     add_problem(spec_.problems, std::move(problem));
@@ -122,9 +174,26 @@ class MediaCheck {
 
   void check_removable(RemovableSpec& drive) {
     if (!drive.file || try_open(*drive.file) == 0) return;
+    if (habit_ == FileHabit::moved && take_other_name(*drive.file)) return;
     add_note(spec_.ignored, fmt::format("The medium {} cannot be opened; its drive is empty.",
                                         quoted(*drive.file)));
     drive.file.reset();
+  }
+
+  void check_snapshot(SnapshotSpec& snapshot) {
+    for (SnapshotDisk& disk : snapshot.disks) {
+      if (try_open(disk.file) == 0 || take_other_name(disk.file)) continue;
+      add_problem(spec_.problems, {"snapshot-incomplete", Severity::warning,
+                                   fmt::format("The file {} of snapshot {} is not there.",
+                                               quoted(disk.file), quoted(snapshot.name)),
+                                   "Put the file beside the description."});
+    }
+  }
+
+  void check_nvram() {
+    if (!spec_.nvram_file || try_open(*spec_.nvram_file) == 0) return;
+    if (take_other_name(*spec_.nvram_file)) return;
+    spec_.nvram_file.reset();
   }
 
   /// An empty disk beside a missing one does not make a machine usable.
@@ -144,6 +213,7 @@ class MediaCheck {
 
   MachineSpec spec_;
   std::set<std::size_t> broken_;
+  const FileHabit habit_;
   const SourceFiles& files_;
   const std::string& place_;
   NameLists& names_;
@@ -158,9 +228,9 @@ const std::vector<std::string>& NameLists::of(const std::string& place, const So
   return lists_.emplace(place, files.names()).first->second;
 }
 
-MachineSpec checked_machine(OvfMachine machine, const SourceFiles& files, const std::string& place,
-                            NameLists& names) {
-  return MediaCheck(std::move(machine), files, place, names).run();
+MachineSpec checked_machine(DescribedMachine machine, FileHabit habit, const SourceFiles& files,
+                            const std::string& place, NameLists& names) {
+  return MediaCheck(std::move(machine), habit, files, place, names).run();
 }
 
 }  // namespace v2vfs::inspect

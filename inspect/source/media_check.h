@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "inspect/source/ovf.h"
+#include "inspect/source/described_machine.h"
 #include "inspect/source/source_file.h"
 
 namespace v2vfs::inspect {
@@ -21,12 +21,18 @@ class NameLists {
   std::map<std::string, std::vector<std::string>> lists_;
 };
 
+/// Where the files of a description may be other than where it says.
+enum class FileHabit {
+  beside,  // OVF: the names are right, or spelled with "%20", or NAME.000 stands for NAME
+  moved,   // others: the machine was copied from another host, and its paths with it
+};
+
 /// Looks whether the files that a machine names are there, and says in its problems what is not.
-/// Takes the spelling of a name that is there ("%20" for a blank; NAME.000 for a snapshot's NAME).
-/// A machine none of whose disks can be served gets a problem of Severity::error. Opens files,
-/// reads nothing.
-/// `place` is as in NameLists.
-MachineSpec checked_machine(OvfMachine machine, const SourceFiles& files, const std::string& place,
-                            NameLists& names);
+/// Takes another name for one that is there, and says so: another spelling, or, if files may have
+/// moved, a file of the same name beside the description or in the folder of the same name beside
+/// its folder. A machine none of whose disks can be served gets a problem of Severity::error. Opens
+/// files, reads nothing. `place` is as in NameLists.
+MachineSpec checked_machine(DescribedMachine machine, FileHabit habit, const SourceFiles& files,
+                            const std::string& place, NameLists& names);
 
 }  // namespace v2vfs::inspect

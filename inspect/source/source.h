@@ -15,7 +15,7 @@ namespace v2vfs::inspect {
 struct FoundMachine {
   MachineSpec spec;
   std::shared_ptr<const SourceFiles> files;
-  std::string descriptor_path;  // absolute path of the .ovf or .ova, a hint and for messages
+  std::string descriptor_path;  // absolute path of the .ovf, .vmx, ..., a hint and for messages
   std::string folder;           // its name in the mount: safe_component(name), made unique, stable
 };
 
@@ -34,8 +34,9 @@ struct SourceOptions {
   std::string ovf_configuration;  // DeploymentOptionSection id; empty: the default one
 };
 
-/// Reads SOURCE... (an .ova, an .ovf, or a folder of them; links on the way to SOURCE itself are
-/// followed). Opens read-only, writes nothing. Throws Error if nothing at all could be read; a
+/// Reads SOURCE...: an .ova, .ovf or .vmx, a Xen configuration, a libvirt domain, a disk, or a
+/// folder of them (links on the way to SOURCE itself are followed). Files that a description names
+/// by an absolute path are used if they lie below one of the folders in `paths`. Opens read-only, writes nothing. Throws Error if nothing at all could be read; a
 /// single bad descriptor among others is a problem in the result.
 FoundSource find_machines(const std::vector<std::string>& paths, const SourceOptions& options);
 

@@ -67,7 +67,7 @@ class SourceFiles {
   /// (it would lie outside, is a link, or no regular file).
   virtual SourceFile open(std::string_view name) const = 0;
 
-  /// Names of the regular files, sorted, bounded (10,000); folders below are included for archives
+  /// Names of the regular files, sorted, bounded (200,000); folders below are included for archives
   /// only.
   virtual std::vector<std::string> names() const = 0;
 };

@@ -51,7 +51,9 @@ Json problem_object(const Problem& problem) {
 }
 
 Json controller_object(const ControllerSpec& controller) {
-  return {{"kind", word(controller.kind)}, {"bus_number", controller.bus_number}};
+  return {{"kind", word(controller.kind)},
+          {"bus_number", controller.bus_number},
+          {"pci_slot", number_or_null(controller.pci_slot)}};
 }
 
 Json disk_object(const DiskSpec& disk) {
@@ -62,7 +64,9 @@ Json disk_object(const DiskSpec& disk) {
           {"file_bytes", number_or_null(disk.file_bytes)},
           {"controller", number_or_null(disk.controller)},
           {"unit", disk.unit},
-          {"boot_order", number_or_null(disk.boot_order)}};
+          {"boot_order", number_or_null(disk.boot_order)},
+          {"read_only", disk.read_only},
+          {"serial", text_of(disk.serial)}};
 }
 
 Json removable_object(const RemovableSpec& drive) {
@@ -81,9 +85,36 @@ Json nic_object(const NicSpec& nic) {
           {"connected", nic.connected}};
 }
 
+Json serial_object(const SerialSpec& serial) {
+  return {
+      {"port", serial.port}, {"kind", text_of(serial.kind)}, {"target", text_of(serial.target)}};
+}
+
+Json snapshot_object(const SnapshotSpec& snapshot) {
+  const auto disk = [](const SnapshotDisk& each) -> Json {
+    return {{"file", path_of(each.file)}, {"disk", number_or_null(each.disk)}};
+  };
+  return {{"id", text_of(snapshot.id)},
+          {"name", text_of(snapshot.name)},
+          {"description", clean_multiline(snapshot.description)},
+          {"parent", text_or_null(snapshot.parent)},
+          {"created_unix", number_or_null(snapshot.created_unix)},
+          {"is_current", snapshot.is_current},
+          {"disks", array_of(snapshot.disks, disk)}};
+}
+
+Json outside_boot_or_null(const std::optional<OutsideBoot>& boot) {
+  if (!boot) return nullptr;
+  return {{"bootloader", text_of(boot->bootloader)},
+          {"kernel", path_of(boot->kernel)},
+          {"initrd", path_of(boot->initrd)},
+          {"cmdline", clean_text(boot->cmdline, 4096)}};
+}
+
 Json machine_object(const MachineSpec& spec) {
   return {{"name", text_of(spec.name)},
           {"id", text_of(spec.id)},
+          {"source_kind", spec.source_kind},
           {"uuid", text_or_null(spec.uuid)},
           {"description", clean_multiline(spec.description)},
           {"os_type", text_of(spec.os_type)},
@@ -93,10 +124,17 @@ Json machine_object(const MachineSpec& spec) {
           {"firmware", word(spec.firmware)},
           {"secure_boot", spec.secure_boot},
           {"tpm", spec.tpm},
+          {"nvram_file", path_or_null(spec.nvram_file)},
+          {"genid", text_or_null(spec.genid)},
+          {"localtime", spec.localtime ? Json(*spec.localtime) : Json(nullptr)},
+          {"guest_type", word(spec.guest_type)},
+          {"outside_boot", outside_boot_or_null(spec.outside_boot)},
           {"controllers", array_of(spec.controllers, controller_object)},
           {"disks", array_of(spec.disks, disk_object)},
           {"removables", array_of(spec.removables, removable_object)},
           {"nics", array_of(spec.nics, nic_object)},
+          {"serials", array_of(spec.serials, serial_object)},
+          {"snapshots", array_of(spec.snapshots, snapshot_object)},
           {"assumptions", sentences(spec.assumptions)},
           {"ignored", sentences(spec.ignored)},
           {"problems", array_of(spec.problems, problem_object)}};

@@ -91,4 +91,16 @@ std::string_view word(Severity severity) {
   return "error";
 }
 
+std::string_view word(GuestType type) {
+  switch (type) {
+    case GuestType::hvm:
+      return "hvm";
+    case GuestType::pv:
+      return "pv";
+    case GuestType::pvh:
+      return "pvh";
+  }
+  return "hvm";
+}
+
 }  // namespace v2vfs::inspect

@@ -14,5 +14,6 @@ std::string_view word(DiskFormat format);
 std::string_view word(RemovableKind kind);
 std::string_view word(NicModel model);
 std::string_view word(Severity severity);
+std::string_view word(GuestType type);
 
 }  // namespace v2vfs::inspect

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include "inspect/source/bare_disks.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "inspect/base/error.h"
+#include "inspect/base/text.h"
+#include "inspect/source/image_links.h"
+#include "inspect/source/ovf_notes.h"
+#include "inspect/source/source_name.h"
+
+namespace v2vfs::inspect {
+namespace {
+
+constexpr std::size_t kMostProblems = 200;
+
+/// `suffix` stands for its length.
+std::string without_suffix(std::string_view name, std::string_view suffix) {
+  return std::string(name.substr(0, name.size() - suffix.size()));
+}
+
+/// What VMware calls the parts of NAME.vmdk: "NAME-flat.vmdk", "NAME-s001.vmdk", ...
+std::string descriptor_of(std::string_view name) {
+  for (const std::string_view suffix :
+       {"-flat.vmdk", "-delta.vmdk", "-sesparse.vmdk", "-ctk.vmdk", "-rdm.vmdk", "-rdmp.vmdk"}) {
+    if (has_suffix(name, suffix)) return without_suffix(name, suffix) + ".vmdk";
+  }
+  constexpr std::string_view kNumbered = "-s001.vmdk";
+  if (!has_suffix(name, ".vmdk") || name.size() <= kNumbered.size()) return "";
+  const std::string_view tail = name.substr(name.size() - kNumbered.size());
+  const bool is_numbered =
+      tail[0] == '-' && (tail[1] == 's' || tail[1] == 'f') &&
+      tail.substr(2, 3).find_first_not_of("0123456789") == std::string_view::npos;
+  return is_numbered ? without_suffix(name, tail) + ".vmdk" : "";
+}
+
+/// `name` as a file in `folder` ("/a/b/") says it, without "." and "..": a path to compare with.
+std::string joined(const std::string& folder, std::string_view name) {
+  const std::string whole = name.starts_with('/') ? std::string(name) : folder + std::string(name);
+  std::vector<std::string_view> parts;
+  const std::string_view text = whole;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t slash = std::min(text.find('/', at), text.size());
+    const std::string_view part = text.substr(at, slash - at);
+    at = slash + 1;
+    if (part == ".." && !parts.empty()) parts.pop_back();
+    if (!part.empty() && part != "." && part != "..") parts.push_back(part);
+  }
+  std::string out;
+  for (const std::string_view part : parts) out += "/" + std::string(part);
+  return out;
+}
+
+class Search {
+ public:
+  Search(const std::vector<DiskFile>& files, std::vector<Problem>& problems) : problems_(problems) {
+    for (const DiskFile& file : files) files_.emplace(file.path(), &file);
+  }
+
+  std::vector<Descriptor> run(const std::vector<Reading>& readings) {
+    for (const Reading& reading : readings) claim_files_of(reading);
+    drop_named_parts();
+    if (!all_claimed()) {
+      follow_links();
+      claim_parents();
+    }
+    std::vector<Descriptor> found;
+    for (const auto& [path, file] : files_) {
+      if (!claimed_.contains(path) && is_disk(*file)) {
+        found.push_back({file->root, file->name, ContentKind::disk});
+      }
+    }
+    return found;
+  }
+
+ private:
+  void claim_files_of(const Reading& reading) {
+    const auto claim = [&](const FoundMachine& machine, const std::string& name) {
+      if (const auto path = path_in_source(reading, machine, name)) claimed_.insert(*path);
+    };
+    for (const FoundMachine& machine : reading.machines) {
+      for (const DiskSpec& disk : machine.spec.disks) {
+        if (disk.file) claim(machine, *disk.file);
+      }
+      for (const RemovableSpec& drive : machine.spec.removables) {
+        if (drive.file) claim(machine, *drive.file);
+      }
+      for (const SnapshotSpec& snapshot : machine.spec.snapshots) {
+        for (const SnapshotDisk& disk : snapshot.disks) claim(machine, disk.file);
+      }
+    }
+  }
+
+  /// Ten thousand disks with a part each are not opened for that.
+  void drop_named_parts() {
+    for (const auto& [path, file] : files_) {
+      const std::string descriptor = descriptor_of(path);
+      if (!descriptor.empty() && files_.contains(descriptor)) claimed_.insert(path);
+    }
+  }
+
+  bool all_claimed() const {
+    return std::all_of(files_.begin(), files_.end(),
+                       [&](const auto& each) { return claimed_.contains(each.first); });
+  }
+
+  const ImageLinks& links_of(const std::string& path) {
+    const auto known = links_.find(path);
+    if (known != links_.end()) return known->second;
+    ImageLinks links;
+    try {
+      const DiskFile& file = *files_.at(path);
+      links = read_image_links(FolderFiles(file.root, "").open(file.name));
+    } catch (const Error&) {  // it says so itself when it is opened as a disk
+    }
+    return links_.emplace(path, std::move(links)).first->second;
+  }
+
+  /// The paths that a file's links may stand for: as they are, and beside the file, where moved
+  /// ones are looked for.
+  std::vector<std::string> targets_of(const std::string& path) {
+    const std::string folder(folder_part(path));
+    std::vector<std::string> targets;
+    for (const std::string& link : links_of(path).files) {
+      std::string name = link;
+      std::replace(name.begin(), name.end(), '\\', '/');
+      for (const std::string& target : {joined(folder, name), joined(folder, file_part(name))}) {
+        if (target != path && files_.contains(target)) targets.push_back(target);
+      }
+    }
+    return targets;
+  }
+
+  /// What a machine's disks are made of is the machine's.
+  void follow_links() {
+    std::vector<std::string> queue;
+    for (const std::string& path : claimed_) {
+      if (files_.contains(path)) queue.push_back(path);
+    }
+    while (!queue.empty()) {
+      const std::string path = std::move(queue.back());
+      queue.pop_back();
+      for (const std::string& target : targets_of(path)) {
+        if (claimed_.insert(target).second) queue.push_back(target);
+      }
+    }
+  }
+
+  /// Of a chain that belongs to nobody only the topmost is a disk; a snapshot that builds upon the
+  /// disk of a machine and that the machine does not name is none.
+  void claim_parents() {
+    const std::set<std::string> of_machines = claimed_;
+    for (const auto& [path, file] : files_) {
+      if (of_machines.contains(path)) continue;
+      for (const std::string& target : targets_of(path)) {
+        if (of_machines.contains(target)) {
+          claimed_.insert(path);
+          say(
+              fmt::format("{} is left out: it builds upon the disk of a machine that does not "
+                          "name it.",
+                          ovf::quoted(path)));
+        }
+        claimed_.insert(target);
+      }
+    }
+  }
+
+  bool is_disk(const DiskFile& file) {
+    const std::string path = file.path();
+    const ImageKind kind = links_of(path).kind;
+    if (kind == ImageKind::vmdk || kind == ImageKind::format || kind == ImageKind::boot) {
+      return true;
+    }
+    if (kind == ImageKind::none && (has_suffix(path, ".raw") || has_suffix(path, ".dd"))) {
+      return true;
+    }
+    say(fmt::format("{} is left out: {}.", ovf::quoted(path),
+                    kind == ImageKind::part ? "it is a part of a VMDK whose descriptor is not there"
+                                            : "it is no disk that can be told by its content"));
+    return false;
+  }
+
+  void say(std::string sentence) {
+    if (problems_.size() >= kMostProblems) return;
+    problems_.push_back({"disk-left-out", Severity::info, std::move(sentence), ""});
+  }
+
+  std::vector<Problem>& problems_;
+  std::map<std::string, const DiskFile*> files_;
+  std::map<std::string, ImageLinks> links_;
+  std::set<std::string> claimed_;
+};
+
+}  // namespace
+
+DescribedMachine bare_disk_machine(std::string_view file, std::string_view folder) {
+  DescribedMachine machine;
+  MachineSpec& spec = machine.spec;
+  spec.source_kind = "disk";
+  spec.name = stem_part(file);
+  spec.id = std::string(folder) + std::string(file);
+  spec.memory_bytes = kAssumedMemory;
+  spec.controllers.push_back({ControllerKind::sata, 0});
+  DiskSpec disk;
+  disk.id = file;
+  disk.file = file;
+  disk.controller = 0;
+  if (has_suffix(file, ".vmdk") && !has_suffix(file, "-flat.vmdk")) disk.format = DiskFormat::vmdk;
+  if (has_suffix(file, "-flat.vmdk") || has_suffix(file, ".raw") || has_suffix(file, ".dd")) {
+    disk.format = DiskFormat::raw;
+  }
+  const bool is_raw = disk.format == DiskFormat::raw;
+  spec.disks.push_back(std::move(disk));
+  NicSpec nic;
+  nic.model = NicModel::e1000e;
+  spec.nics.push_back(std::move(nic));
+  ovf::add_note(spec.assumptions,
+                "Only a disk is there, no description of a machine: 2 GiB of memory, one CPU, the "
+                "disk on SATA and one network adapter (e1000e) are assumed.");
+  if (is_raw) {
+    ovf::add_note(spec.assumptions, "By its name the disk is raw, whatever it holds.");
+  }
+  return machine;
+}
+
+std::vector<Descriptor> machineless_disks(const std::vector<DiskFile>& files,
+                                          const std::vector<Reading>& readings,
+                                          std::vector<Problem>& problems) {
+  return Search(files, problems).run(readings);
+}
+
+}  // namespace v2vfs::inspect
