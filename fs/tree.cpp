@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 
 #include "fs/disk_node.h"
@@ -23,6 +25,7 @@ constexpr NodeId kFirstScratchId = NodeId{1} << 62;
 constexpr std::size_t kMostScratchFiles = 64;
 
 constexpr const char* kDomain = "domain.xml";
+constexpr const char* kControl = "ctl";
 
 Attr directory_attr(NodeId id, const MountContext& context, mode_t permissions, nlink_t links) {
   Attr attr;
@@ -62,7 +65,11 @@ class Tree::VmDirectory : public Directory {
     NodeId next = id + 1;
     add("status.json",
         std::make_shared<TextNode>(next++, context_, [vm = vm_] { return to_json(vm->status()); }));
-    add("ctl", std::make_shared<ControlNode>(next++, context_, vm_));
+    add(kControl, std::make_shared<ControlNode>(next++, context_, vm_));
+    for (auto& control : controls_) {
+      control = std::make_shared<ControlNode>(next++, context_, vm_);
+      tree_.add(control);
+    }
     if (vm_->described()) add_machine(next);
   }
 
@@ -96,11 +103,16 @@ class Tree::VmDirectory : public Directory {
   const std::shared_ptr<Vm> vm_;
   Tree& tree_;
   Children fixed_;
+  std::array<std::shared_ptr<ControlNode>, 16> controls_;
+  std::atomic<unsigned> next_control_ = 0;
   std::mutex mutex_;
   Scratch scratch_;  // guarded by mutex_
 };
 
+/// Each lookup of ctl finds another inode: the kernel holds an inode's lock while a word is carried
+/// out, and who writes the next word would wait for it where no signal reaches him.
 std::shared_ptr<Node> Tree::VmDirectory::child(std::string_view name) {
+  if (name == kControl) return controls_[next_control_++ % controls_.size()];
   if (auto node = fixed_.find(name)) return node;
   const std::lock_guard lock(mutex_);
   const auto found = scratch_.find(name);

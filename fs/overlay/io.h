@@ -52,8 +52,11 @@ class Io {
   /// No file of that name is no error.
   virtual void remove(const std::string& path) = 0;
   virtual void sync_folder(const std::string& folder) = 0;
-  /// Names this boot of the machine; empty if the system does not say.
-  virtual std::string boot_id() = 0;
+  /// Names the time through which the page cache of `folder`'s file system has lived: this boot
+  /// and, where the kernel counts them (5.15 and later), this appearance of the block device. A
+  /// stick that was pulled out and put back is another one. At most 47 bytes; empty: it cannot be
+  /// told.
+  virtual std::string cache_life(const std::string& folder) = 0;
   virtual void random(std::span<std::byte> out) = 0;
 };
 

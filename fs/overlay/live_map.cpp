@@ -13,7 +13,7 @@ struct LiveMap::Header {
   Magic magic;
   std::uint32_t version;
   std::uint32_t poisoned;
-  std::array<char, 48> boot_id;
+  std::array<char, 48> cache_life;
   Uuid uuid;
   std::uint64_t generation;
   std::uint64_t bytes;
@@ -29,11 +29,10 @@ constexpr std::uint64_t kEvenBits = 0x5555555555555555;
 std::string live_name(const std::string& folder) { return folder + "/live"; }
 std::string unfinished_name(const std::string& folder) { return folder + "/live.tmp"; }
 
-std::array<char, 48> boot_id_of(Io& io) {
-  std::array<char, 48> id{};
-  const std::string text = io.boot_id();
-  text.copy(id.data(), id.size() - 1);
-  return id;
+std::array<char, 48> cache_life_of(Io& io, const std::string& folder) {
+  std::array<char, 48> life{};
+  io.cache_life(folder).copy(life.data(), life.size() - 1);
+  return life;
 }
 
 template <typename T>
@@ -80,10 +79,10 @@ std::unique_ptr<LiveMap> LiveMap::attach(Io& io, const std::string& folder, cons
   const std::uint64_t covered = (file->bytes() - kBitsStart) * 4;
   std::unique_ptr<LiveMap> map(new LiveMap(std::move(file), head, rules.preallocate));
   const Header& h = map->header();
-  const auto boot = boot_id_of(io);
-  const bool same_boot = boot[0] != '\0' && h.boot_id == boot;
+  const auto life = cache_life_of(io, folder);
+  const bool same_life = life[0] != '\0' && h.cache_life == life;
   if (h.magic != kLiveMagic || h.version != kFormatVersion || h.uuid != head.uuid ||
-      h.generation != head.generation || (!same_boot && rules.distrust_live_of_other_boot))
+      h.generation != head.generation || (!same_life && rules.distrust_live_of_other_boot))
     return nullptr;
   map->covered_ = std::min(covered, map->max_blocks_);
   return map;
@@ -102,7 +101,7 @@ std::unique_ptr<LiveMap> LiveMap::make(Io& io, const std::string& folder, const 
 
   Header& h = map->header();
   h.version = kFormatVersion;
-  h.boot_id = boot_id_of(io);
+  h.cache_life = cache_life_of(io, folder);
   h.uuid = head.uuid;
   h.generation = head.generation;
   h.bytes = durable.extent().bytes;

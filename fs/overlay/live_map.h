@@ -17,13 +17,14 @@ class CheckpointMap;
 /// The map that readers and writers use: 2 bits a block, the size, the poison, in a shared mapping
 /// of the file `live`. What is set here before a reply survives the death of the process, because
 /// the page cache does; it says nothing after a power cut, because the kernel may have written it
-/// before the data, so it carries the boot's id and is ignored in any other boot.
+/// before the data, so it carries the name of the cache's life (Io::cache_life) and is ignored in
+/// any other.
 ///
 /// Thread safe and free of locks: a reader may look at any block at any time. Changes of one block
 /// must not run at the same time (the store's region locks see to it).
 class LiveMap {
  public:
-  /// The map of this boot; nullptr if there is none.
+  /// The map of this life of the page cache; nullptr if there is none.
   static std::unique_ptr<LiveMap> attach(Io& io, const std::string& folder, const Head& head,
                                          const StoreRules& rules);
   /// A new one that says what `durable` says.

@@ -21,11 +21,11 @@ struct OverlayIdentity {
   std::string tables_digest;    // DiskView::tables_digest()
 };
 
-/// bytes(disk.qcow2) = written blocks, else the base image. One per disk; its folder holds head, data,
-/// map, journal, live (format version 1, FORMAT.md). Thread safe.
+/// bytes(disk.qcow2) = written blocks, else the base image. One per disk; its folder holds head,
+/// data, map, journal, live (format version 1, FORMAT.md). Thread safe.
 ///
-/// A write is acknowledged when write() returns: from then on it survives the death of the process; it
-/// survives a power cut once a later barrier() has returned. See the ordering rules R1-R9 in
+/// A write is acknowledged when write() returns: from then on it survives the death of the process;
+/// it survives a power cut once a later barrier() has returned. See the ordering rules R1-R9 in
 /// ARCHITECTURE.md; each is named where it is kept.
 class OverlayStore {
  public:

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +17,27 @@
 
 namespace v2vfs::fs {
 namespace {
+
+/// Of a small file of /proc or /sys; empty if it is not there.
+std::string first_line(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char text[64];
+  const ssize_t got = fd ? ::read(fd.get(), text, sizeof text) : -1;
+  if (got <= 0) return {};
+  const std::string_view line(text, static_cast<std::size_t>(got));
+  return std::string(line.substr(0, line.find('\n')));
+}
+
+/// The kernel's `diskseq` of the disk that holds `folder`: never given twice in a boot. A
+/// partition's is its disk's. Empty where the file system lies on no block device.
+std::string disk_sequence(const std::string& folder) {
+  struct stat st {};
+  if (::stat(folder.c_str(), &st) != 0) return {};
+  const std::string device =
+      "/sys/dev/block/" + std::to_string(major(st.st_dev)) + ":" + std::to_string(minor(st.st_dev));
+  const std::string own = first_line(device + "/diskseq");
+  return own.empty() ? first_line(device + "/../diskseq") : own;
+}
 
 class RealMapping final : public IoMapping {
  public:
@@ -140,11 +162,11 @@ class RealIo final : public Io {
     if (!fd || ::fsync(fd.get()) != 0) throw errno_error("fsync " + folder);
   }
 
-  std::string boot_id() override {
-    UniqueFd fd(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
-    char text[36];
-    if (!fd || ::read(fd.get(), text, sizeof text) != sizeof text) return {};
-    return std::string(text, sizeof text);
+  std::string cache_life(const std::string& folder) override {
+    const std::string boot = first_line("/proc/sys/kernel/random/boot_id");
+    if (boot.empty()) return {};
+    const std::string sequence = disk_sequence(folder);
+    return sequence.empty() ? boot : boot + "/" + sequence;
   }
 
   void random(std::span<std::byte> out) override {

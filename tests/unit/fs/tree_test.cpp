@@ -172,6 +172,11 @@ TEST_F(TreeTest, what_is_part_of_the_view_stays) {
   EXPECT_THROW(tree_->directory(kRootId)->create("y", 0600), Error);
 }
 
+TEST_F(TreeTest, ctl_is_another_inode_for_each_who_writes_to_it) {
+  const NodeId first = web()->child("ctl")->id();
+  EXPECT_NE(first, web()->child("ctl")->id());
+}
+
 TEST_F(TreeTest, ctl_takes_known_words_only) {
   auto handle = web()->child("ctl")->open(O_WRONLY, Caller(0, 1));
   try {

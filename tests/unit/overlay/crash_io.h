@@ -43,7 +43,7 @@ enum class CutPoint { before, torn, after };  // the step has not, partly, wholl
 /// disk had or with any of the contents it got since, independently of all others; so too each
 /// size; and of the creations, renames and removals any that were not synced may be missing, later
 /// ones too. Mapped memory is page cache like any other. Process death leaves the page cache and
-/// the boot id. A failed fdatasync leaves its pages clean: a later one that succeeds does not bring
+/// the cache's life. A failed fdatasync leaves its pages clean: a later one that succeeds does not bring
 /// them to the disk.
 ///
 /// One thread.
@@ -83,7 +83,7 @@ class CrashIo final : public Io {
   void rename(const std::string& from, const std::string& to) override;
   void remove(const std::string& path) override;
   void sync_folder(const std::string& folder) override;
-  std::string boot_id() override { return "boot-" + std::to_string(boot_); }
+  std::string cache_life(const std::string&) override { return "boot-" + std::to_string(boot_); }
   void random(std::span<std::byte> out) override;
 
  private:
