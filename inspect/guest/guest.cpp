@@ -21,7 +21,8 @@ std::optional<std::string> read_whole(Guest& guest, const std::string& path,
   const FileStat stat = guest.stat(*real);
   if (stat.kind != FileKind::file) return std::nullopt;
   if (stat.bytes > most_bytes) {
-    throw Error(EFBIG, clean_text(path) + " in the guest is larger than what is read of such a file");
+    throw Error(EFBIG,
+                clean_text(path) + " in the guest is larger than what is read of such a file");
   }
   std::string text;
   while (text.size() < most_bytes) {

@@ -33,6 +33,7 @@ constexpr std::uint64_t kInitrdBytes = 512 << 20;           // stored
 constexpr std::uint64_t kInitrdUnpackedBytes = 2ULL << 30;  // streamed, not kept
 constexpr std::size_t kInitrdEntries = 200'000;
 constexpr std::size_t kInitrdNameBytes = 4096;       // PATH_MAX
+constexpr std::size_t kInitrdNamesBytes = 32 << 20;  // of all entries
 constexpr std::size_t kInitrdFileBytes = 256 << 10;  // of a small file that is kept
 constexpr std::size_t kInitrdKeptBytes = 8 << 20;    // of all of them
 

@@ -44,13 +44,15 @@ LIBRARIES = {
     r"libvirt/": ["inspect/libvirt_connection.*"],
     r"guestfs\.h": ["inspect/guest/guestfs_*"],
     r"libnbd\.h": ["convert/disk/nbd_*"],
-    r"pugi(xml|config)\.hpp": ["inspect/source/*", "convert/domain/*", "tests/*"],
+    r"pugi(xml|config)\.hpp": ["inspect/source/*", "convert/domain/*",
+                              "inspect/guest/inspection_xml.cpp", "tests/*"],
     r"nlohmann/": ["*_json.cpp", "*_json.h", "tests/*"],
     r"libdeflate\.h": ["inspect/base/deflate.cpp"],
     r"openssl/": ["inspect/base/digest.cpp"],
     r"spdlog/": ["inspect/base/log.cpp"],
     r"CLI/": ["fs/options*", "fs/main.cpp", "mount-helpers/*", "tests/*"],
-    r"zlib\.h": ["tests/*"],
+    r"zlib\.h": ["inspect/guest/stream_decoder.cpp", "tests/*"],
+    r"(bzlib|lz4|lzma|zstd)\.h": ["inspect/guest/stream_decoder.cpp", "tests/*"],
     r"(gtest|gmock|benchmark)/": ["tests/*"],
 }
 

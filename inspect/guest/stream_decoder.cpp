@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+#include "inspect/guest/stream_decoder.h"
+
+#include <bzlib.h>
+#include <lz4.h>
+#include <lzma.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+
+#include "inspect/base/error.h"
+
+namespace v2vfs::inspect {
+namespace {
+
+constexpr std::uint64_t kMostMemory = 160 << 20;
+constexpr std::uint32_t kLz4LegacyMagic = 0x184C2102;
+constexpr std::size_t kLz4BlockBytes = 8 << 20;
+constexpr int kZstdWindowLog = 27;
+
+[[noreturn]] void damaged(std::string_view what) {
+  throw Error(EIO, "the {} stream in it is damaged", what);
+}
+
+class GzipDecoder : public StreamDecoder {
+ public:
+  GzipDecoder() {
+    if (::inflateInit2(&stream_, 15 + 16) != Z_OK) throw std::bad_alloc();
+  }
+  ~GzipDecoder() override { ::inflateEnd(&stream_); }
+
+  Step step(std::string_view in, std::span<char> out) override {
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
+    stream_.avail_in = static_cast<uInt>(in.size());
+    stream_.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream_.avail_out = static_cast<uInt>(out.size());
+    const int result = ::inflate(&stream_, Z_NO_FLUSH);
+    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) damaged("gzip");
+    return {in.size() - stream_.avail_in, out.size() - stream_.avail_out, result == Z_STREAM_END};
+  }
+
+ private:
+  z_stream stream_{};
+};
+
+class Bzip2Decoder : public StreamDecoder {
+ public:
+  Bzip2Decoder() {
+    if (::BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK) throw std::bad_alloc();
+  }
+  ~Bzip2Decoder() override { ::BZ2_bzDecompressEnd(&stream_); }
+
+  Step step(std::string_view in, std::span<char> out) override {
+    stream_.next_in = const_cast<char*>(in.data());
+    stream_.avail_in = static_cast<unsigned>(in.size());
+    stream_.next_out = out.data();
+    stream_.avail_out = static_cast<unsigned>(out.size());
+    const int result = ::BZ2_bzDecompress(&stream_);
+    if (result != BZ_OK && result != BZ_STREAM_END) damaged("bzip2");
+    return {in.size() - stream_.avail_in, out.size() - stream_.avail_out, result == BZ_STREAM_END};
+  }
+
+ private:
+  bz_stream stream_{};
+};
+
+/// xz and its forerunner.
+class LzmaDecoder : public StreamDecoder {
+ public:
+  explicit LzmaDecoder(bool alone) {
+    const lzma_ret result = alone ? ::lzma_alone_decoder(&stream_, kMostMemory)
+                                  : ::lzma_stream_decoder(&stream_, kMostMemory, 0);
+    if (result != LZMA_OK) throw std::bad_alloc();
+  }
+  ~LzmaDecoder() override { ::lzma_end(&stream_); }
+
+  Step step(std::string_view in, std::span<char> out) override {
+    stream_.next_in = reinterpret_cast<const std::uint8_t*>(in.data());
+    stream_.avail_in = in.size();
+    stream_.next_out = reinterpret_cast<std::uint8_t*>(out.data());
+    stream_.avail_out = out.size();
+    const lzma_ret result = ::lzma_code(&stream_, LZMA_RUN);
+    if (result == LZMA_MEMLIMIT_ERROR) {
+      throw Error(ENOMEM, "its xz stream needs more memory than is given to it");
+    }
+    const bool ended = result == LZMA_STREAM_END;
+    if (result != LZMA_OK && !ended && result != LZMA_BUF_ERROR) damaged("xz or lzma");
+    return {in.size() - stream_.avail_in, out.size() - stream_.avail_out, ended};
+  }
+
+ private:
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+};
+
+class ZstdDecoder : public StreamDecoder {
+ public:
+  ZstdDecoder() : stream_(::ZSTD_createDStream()) {
+    if (!stream_) throw std::bad_alloc();
+    ::ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, kZstdWindowLog);
+  }
+  ~ZstdDecoder() override { ::ZSTD_freeDStream(stream_); }
+
+  Step step(std::string_view in, std::span<char> out) override {
+    ZSTD_inBuffer input{in.data(), in.size(), 0};
+    ZSTD_outBuffer output{out.data(), out.size(), 0};
+    const std::size_t result = ::ZSTD_decompressStream(stream_, &output, &input);
+    if (::ZSTD_isError(result)) damaged("zstd");
+    return {input.pos, output.pos, result == 0};
+  }
+
+ private:
+  ZSTD_DStream* stream_;
+};
+
+std::uint32_t little_endian(std::string_view bytes) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 4; i-- > 0;) value = value << 8 | static_cast<std::uint8_t>(bytes[i]);
+  return value;
+}
+
+}  // namespace
+
+std::optional<Compression> compression_of(std::string_view first) {
+  using namespace std::string_view_literals;
+  if (first.starts_with("07070")) return Compression::none;
+  if (first.starts_with("\x1f\x8b"sv) || first.starts_with("\x1f\x9e"sv)) return Compression::gzip;
+  if (first.starts_with("BZh")) return Compression::bzip2;
+  if (first.starts_with("\x5d\x00"sv)) return Compression::lzma;
+  if (first.starts_with("\xfd"
+                        "7zXZ\0"sv))
+    return Compression::xz;
+  if (first.starts_with("\x89LZO\0"sv)) return Compression::lzo;
+  if (first.starts_with("\x02\x21\x4c\x18"sv)) return Compression::lz4;
+  if (first.starts_with("\x28\xb5\x2f\xfd"sv)) return Compression::zstd;
+  return std::nullopt;
+}
+
+std::string_view word(Compression compression) {
+  switch (compression) {
+    case Compression::none:
+      return "none";
+    case Compression::gzip:
+      return "gzip";
+    case Compression::bzip2:
+      return "bzip2";
+    case Compression::lzma:
+      return "lzma";
+    case Compression::xz:
+      return "xz";
+    case Compression::lzo:
+      return "lzo";
+    case Compression::lz4:
+      return "lz4";
+    case Compression::zstd:
+      return "zstd";
+  }
+  return "";
+}
+
+std::unique_ptr<StreamDecoder> make_decoder(Compression compression) {
+  switch (compression) {
+    case Compression::gzip:
+      return std::make_unique<GzipDecoder>();
+    case Compression::bzip2:
+      return std::make_unique<Bzip2Decoder>();
+    case Compression::lzma:
+      return std::make_unique<LzmaDecoder>(true);
+    case Compression::xz:
+      return std::make_unique<LzmaDecoder>(false);
+    case Compression::zstd:
+      return std::make_unique<ZstdDecoder>();
+    case Compression::none:
+    case Compression::lzo:
+    case Compression::lz4:
+      break;
+  }
+  return nullptr;
+}
+
+std::uint64_t decode_lz4_blocks(
+    std::uint64_t offset, std::uint64_t end,
+    const std::function<std::string(std::uint64_t, std::size_t)>& read_at,
+    const std::function<void(std::string_view)>& sink) {
+  std::string out(kLz4BlockBytes, '\0');
+  const std::size_t longest = static_cast<std::size_t>(::LZ4_compressBound(kLz4BlockBytes));
+  while (offset + 4 <= end) {
+    const std::uint32_t size = little_endian(read_at(offset, 4));
+    if (size == kLz4LegacyMagic) {
+      offset += 4;
+      continue;
+    }
+    if (size == 0 || size > longest || size > end - offset - 4) break;
+    const std::string block = read_at(offset + 4, size);
+    const int made = ::LZ4_decompress_safe(block.data(), out.data(), static_cast<int>(block.size()),
+                                           static_cast<int>(out.size()));
+    if (made < 0) damaged("lz4");
+    sink(std::string_view(out).substr(0, static_cast<std::size_t>(made)));
+    offset += 4 + size;
+  }
+  return offset;
+}
+
+}  // namespace v2vfs::inspect
