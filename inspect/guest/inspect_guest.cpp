@@ -138,6 +138,7 @@ class Inspector {
         facts.mount_plan.push_back(mount);
         continue;
       }
+      reader.note(mount.device + " could not be mounted on " + mount.mountpoint);
       for (MountpointFacts& point : facts.mountpoints) {
         if (point.path == mount.mountpoint) point.mounted = false;
       }

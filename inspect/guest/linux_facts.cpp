@@ -26,7 +26,8 @@ OsFacts read_identity(GuestReader& reader) {
 }
 
 std::string first_line_of(GuestReader& reader, const std::string& path) {
-  for (const std::string_view line : lines_of(reader.text(path, kSmallFileBytes).value_or(""))) {
+  const std::string content = reader.text(path, kSmallFileBytes).value_or("");
+  for (const std::string_view line : lines_of(content)) {
     const std::string_view text = trim(line);
     if (!text.empty() && text[0] != '#') return std::string(text);
   }

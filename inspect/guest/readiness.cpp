@@ -122,7 +122,7 @@ class ReadinessCheck {
   }
 
   void kernels(const GuestFacts& guest) {
-    if (guest.kernels.empty()) {
+    if (guest.kernels.empty() && guest.bootloader.kind != "uki") {
       add("no-kernel", Severity::error, "no kernel was found in the guest",
           "it cannot boot by itself; check that /boot is on one of the disks");
     }

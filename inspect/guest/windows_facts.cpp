@@ -8,6 +8,7 @@
 #include "inspect/base/text.h"
 #include "inspect/guest/hypervisor_items.h"
 #include "inspect/guest/limits.h"
+#include "inspect/guest/network_files.h"
 #include "inspect/guest/text_lines.h"
 
 namespace v2vfs::inspect {
@@ -249,7 +250,8 @@ class WindowsCollector {
     if (!dhcp && addresses.empty()) return;
     nic.method = dhcp == 1u ? "dhcp" : "static";
     for (std::size_t i = 0; nic.method == "static" && i < addresses.size(); ++i) {
-      nic.addresses.push_back(addresses[i] + (i < masks.size() ? "/" + masks[i] : ""));
+      const auto prefix = i < masks.size() ? prefix_of_netmask(masks[i]) : std::nullopt;
+      nic.addresses.push_back(addresses[i] + (prefix ? "/" + std::to_string(*prefix) : ""));
     }
     nic.gateways = texts(key, "DefaultGateway");
     for (const std::string& server : texts(key, "NameServer")) nic.dns.push_back(server);

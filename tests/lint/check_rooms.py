@@ -35,7 +35,7 @@ DOORS = {
     "convert/disk/": ["disk_view.h"],
     "convert/domain/": ["domain_xml.h", "host.h", "kvm_probe.h"],
     "fs/overlay/": ["base_image.h", "io.h", "overlay_store.h"],
-    "inspect/source/": ["manifest.h", "source.h", "source_file.h", "*_json.h", "*_report.h"],
+    "inspect/source/": ["manifest.h", "source.h", "source_file.h", "spec_words.h", "*_json.h", "*_report.h"],
 }
 
 # Headers of a library: the files that may include them. Whatever is not named is free.
