@@ -64,13 +64,13 @@ class Search {
   std::vector<Descriptor> run(const std::vector<Reading>& readings) {
     for (const Reading& reading : readings) claim_files_of(reading);
     drop_named_parts();
-    if (!all_claimed()) {
+    if (!all_belong()) {
       follow_links();
       claim_parents();
     }
     std::vector<Descriptor> found;
     for (const auto& [path, file] : files_) {
-      if (!claimed_.contains(path) && is_disk(*file)) {
+      if (!belongs(path) && is_disk(*file)) {
         found.push_back({file->root, file->name, ContentKind::disk});
       }
     }
@@ -99,13 +99,17 @@ class Search {
   void drop_named_parts() {
     for (const auto& [path, file] : files_) {
       const std::string descriptor = descriptor_of(path);
-      if (!descriptor.empty() && files_.contains(descriptor)) claimed_.insert(path);
+      if (!descriptor.empty() && files_.contains(descriptor)) parts_.insert(path);
     }
   }
 
-  bool all_claimed() const {
+  bool belongs(const std::string& path) const {
+    return claimed_.contains(path) || parts_.contains(path);
+  }
+
+  bool all_belong() const {
     return std::all_of(files_.begin(), files_.end(),
-                       [&](const auto& each) { return claimed_.contains(each.first); });
+                       [&](const auto& each) { return belongs(each.first); });
   }
 
   const ImageLinks& links_of(const std::string& path) {
@@ -155,17 +159,16 @@ class Search {
   void claim_parents() {
     const std::set<std::string> of_machines = claimed_;
     for (const auto& [path, file] : files_) {
-      if (of_machines.contains(path)) continue;
-      for (const std::string& target : targets_of(path)) {
-        if (of_machines.contains(target)) {
-          claimed_.insert(path);
-          say(
-              fmt::format("{} is left out: it builds upon the disk of a machine that does not "
-                          "name it.",
-                          ovf::quoted(path)));
-        }
-        claimed_.insert(target);
-      }
+      if (of_machines.contains(path) || parts_.contains(path)) continue;
+      const std::vector<std::string> targets = targets_of(path);
+      const bool is_snapshot =
+          std::any_of(targets.begin(), targets.end(),
+                      [&](const std::string& each) { return of_machines.contains(each); });
+      claimed_.insert(targets.begin(), targets.end());
+      if (!is_snapshot) continue;
+      claimed_.insert(path);
+      say(fmt::format("{} is left out: it builds upon the disk of a machine that does not name it.",
+                      ovf::quoted(path)));
     }
   }
 
@@ -192,7 +195,8 @@ class Search {
   std::vector<Problem>& problems_;
   std::map<std::string, const DiskFile*> files_;
   std::map<std::string, ImageLinks> links_;
-  std::set<std::string> claimed_;
+  std::set<std::string> claimed_;  // by machines, and by what builds upon them
+  std::set<std::string> parts_;    // of a disk whose descriptor lies beside them
 };
 
 }  // namespace

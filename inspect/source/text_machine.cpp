@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "inspect/source/text_machine.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 
 #include <cerrno>
@@ -44,7 +43,7 @@ void add_snapshots(const SourceFiles& files, const std::string& stem, MachineSpe
 /// While a machine runs, or was not shut down, VMware keeps NAME.vmx.lck.
 void look_for_lock(const Descriptor& descriptor, MachineSpec& spec) {
   try {
-    descriptor.root->open(descriptor.name + ".lck", O_PATH);
+    descriptor.root->open(descriptor.name + ".lck", 0);
   } catch (const Error&) {
     return;
   }
