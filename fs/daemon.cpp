@@ -25,6 +25,7 @@
 #include "fs/mount_table.h"
 #include "fs/overlay/io.h"
 #include "fs/status_json.h"
+#include "fs/tree.h"
 #include "inspect/base/log.h"
 #include "inspect/source/source_json.h"
 
@@ -121,7 +122,7 @@ class Daemon {
   UniqueFd ended_fd_;
   MountContext context_;
   inspect::FoundSource source_;
-  std::optional<EphemeralRoot> ephemeral_;
+  std::optional<PrivateFolder> ephemeral_;
   std::optional<StateDir> states_;
   std::vector<std::shared_ptr<Vm>> vms_;
   std::optional<Loader> loader_;
@@ -145,20 +146,19 @@ void Daemon::prepare() {
 }
 
 void Daemon::load() {
-  if (options_.ephemeral) ephemeral_.emplace(options_.state_dir);
+  if (options_.ephemeral) ephemeral_.emplace(options_.state_dir, "ephemeral-");
   std::set<std::string> machines;
   for (const auto& machine : source_.machines) machines.insert(machine.folder);
   states_.emplace(ephemeral_ ? ephemeral_->path() : options_.state_dir, options_.mountpoint,
                   machines);
   host_.emplace(options_.accel, options_.state_dir);
-  context_ = {options_.mountpoint,
-              options_.read_only,
-              ::geteuid(),
-              ::getegid(),
-              {},
-              [this] { return host_->choice(); },
-              &real_io(),
-              &*states_};
+  context_ = {.mountpoint = options_.mountpoint,
+              .read_only = options_.read_only,
+              .uid = ::geteuid(),
+              .gid = ::getegid(),
+              .host = [this] { return host_->choice(); },
+              .io = &real_io(),
+              .states = &*states_};
   ::clock_gettime(CLOCK_REALTIME, &context_.started);
   if (!source_.appliances.empty()) vapp_text_ = inspect::vapp_json(source_);
   for (inspect::FoundMachine& machine : source_.machines) {

@@ -2,6 +2,7 @@
 #include "fs/disk.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -174,11 +175,20 @@ std::size_t Disk::read(std::uint64_t offset, std::span<std::byte> out) {
   return out.size();
 }
 
-/// A change that failed half-way may have changed something too.
+bool Disk::touches_cold(std::uint64_t offset, std::uint64_t length) const {
+  return offset < view_->cold_bytes() ||
+         offset + length > view_->file_bytes() - view_->tail_bytes();
+}
+
+/// A change that failed half-way may have changed something too. One of the cold zone is counted
+/// before and after, so that nobody who read the old bytes meanwhile goes unnoticed.
 class Disk::Change {
  public:
-  explicit Change(Disk& disk) : disk_(disk) {}
+  explicit Change(Disk& disk, bool cold = false) : disk_(disk), cold_(cold) {
+    disk_.cold_changes_ += cold_;
+  }
   ~Change() {
+    disk_.cold_changes_ += cold_;
     ++disk_.content_version_;
     disk_.touch();
   }
@@ -186,19 +196,22 @@ class Disk::Change {
 
  private:
   Disk& disk_;
+  const bool cold_;
 };
 
 void Disk::write(std::uint64_t offset, std::span<const std::byte> in) {
   check_source();
+  const bool cold = touches_cold(offset, in.size());
   const std::shared_lock lock(open_lock_);
-  const Change change(*this);
+  const Change change(*this, cold);
   store_->write(offset, in);
 }
 
 void Disk::punch(std::uint64_t offset, std::uint64_t length) {
   check_source();
+  const bool cold = touches_cold(offset, length);
   const std::shared_lock lock(open_lock_);
-  const Change change(*this);
+  const Change change(*this, cold);
   store_->punch(offset, length);
 }
 
@@ -231,6 +244,19 @@ convert::Stretch Disk::stretch_at(std::uint64_t offset) {
 bool Disk::has_overlay() const {
   const std::shared_lock lock(open_lock_);
   return store_ != nullptr;
+}
+
+std::uint64_t Disk::seek(std::uint64_t offset, int whence) {
+  const std::uint64_t size = bytes();
+  if (offset >= size) throw Error(ENXIO, "there is neither data nor hole past the end");
+  const bool want_hole = whence == SEEK_HOLE;
+  while (offset < size) {
+    const convert::Stretch stretch = stretch_at(offset);
+    if (stretch.is_hole == want_hole) return offset;
+    offset = stretch.end;
+  }
+  if (want_hole) return size;
+  throw Error(ENXIO, "there is no more data");
 }
 
 /// What is slow, the digest and the making of an overlay for a disk of terabytes, holds up those

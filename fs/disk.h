@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "convert/disk/disk_view.h"
+#include "fs/admission.h"
 #include "fs/overlay/overlay_store.h"
 #include "fs/source_watch.h"
 #include "inspect/base/error.h"
@@ -55,6 +56,8 @@ class Disk {
   std::uint64_t virtual_bytes() const;
   std::uint64_t overlay_bytes() const;
   timespec modified() const;
+  /// What a program may remember of it: its size, and how often the cold zone or tail was written.
+  Shape shape() const { return {bytes(), cold_changes_}; }
   /// True where a read needs no content of the guest: the cold zone and the tail.
   bool is_cold(std::uint64_t offset, std::uint64_t length) const;
 
@@ -69,7 +72,8 @@ class Disk {
   void punch(std::uint64_t offset, std::uint64_t length);
   void resize(std::uint64_t bytes);
   void barrier();
-  convert::Stretch stretch_at(std::uint64_t offset);
+  /// SEEK_DATA or SEEK_HOLE; ENXIO where there is none.
+  std::uint64_t seek(std::uint64_t offset, int whence);
   /// Another number after each change of content, before the change is acknowledged.
   std::uint64_t content_version() const { return content_version_; }
 
@@ -100,6 +104,8 @@ class Disk {
   void make_writable();
   void check_tables() const;
   bool has_overlay() const;
+  convert::Stretch stretch_at(std::uint64_t offset);
+  bool touches_cold(std::uint64_t offset, std::uint64_t length) const;
   void touch();
 
   const std::string file_name_;
@@ -116,6 +122,7 @@ class Disk {
   std::atomic<bool> frozen_ = false;
   std::atomic<std::int64_t> modified_ns_ = 0;
   std::atomic<std::uint64_t> content_version_ = 0;
+  std::atomic<std::uint64_t> cold_changes_ = 0;
 
   mutable std::mutex state_mutex_;
   std::map<std::uint64_t, Holder> holders_;  // guarded by state_mutex_

@@ -2,7 +2,6 @@
 #include "fs/disk_node.h"
 
 #include <fcntl.h>
-#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -26,8 +25,9 @@ class DiskHandle : public Handle {
       : vm_(std::move(vm)),
         disk_(std::move(disk)),
         writes_(writes),
+        pass_(writes ? vm_->gate().open_writer(pid, disk_->shape())
+                     : vm_->gate().open_reader(pid, disk_->shape())),
         holder_(disk_->add_holder(pid, writes)),
-        bytes_at_open_(disk_->bytes()),
         ahead_(std::make_shared<ReadAhead>(disk_)) {}
   ~DiskHandle() override { disk_->remove_holder(holder_); }
 
@@ -45,14 +45,12 @@ class DiskHandle : public Handle {
   }
   void write(std::uint64_t offset, std::span<const std::byte> in, bool sync,
              const Caller&) override {
-    check_writes();
-    if (!bound_) bind();
+    prepare_to_write();
     disk_->write(offset, in);
     if (sync) disk_->barrier();
   }
   void resize(std::uint64_t bytes) override {
-    check_writes();
-    if (!bound_) bind();
+    prepare_to_write();
     disk_->resize(bytes);
   }
   /// No barrier: closing promises nothing. A disk that lost its promise says so here too.
@@ -63,22 +61,26 @@ class DiskHandle : public Handle {
   }
   void fsync() override { disk_->barrier(); }
   void punch(std::uint64_t offset, std::uint64_t length, bool keep_size) override;
-  std::uint64_t seek(std::uint64_t offset, int whence) override;
+  std::uint64_t seek(std::uint64_t offset, int whence) override {
+    return disk_->seek(offset, whence);
+  }
 
  private:
-  void check_writes() const {
+  void prepare_to_write() {
     if (!writes_) throw Error(EBADF, disk_->file_name() + " is not open for writing");
+    if (!bound_) bind();
+    if (!wrote_) {
+      vm_->gate().wrote(pass_);
+      wrote_ = true;
+    }
   }
   void bind_for(std::uint64_t offset, std::uint64_t length) {
     if (!bound_ && !disk_->is_cold(offset, length)) bind();
   }
-  /// A program that took the size before must not get a short or mixed copy.
+  /// At the first access to content, which may have to wait, and must not mix what was before it
+  /// with what is now.
   void bind() {
-    if (disk_->bytes() != bytes_at_open_) {
-      throw Error(ESTALE, fmt::format("{} had {} bytes when it was opened and has {} now; open it "
-                                      "again",
-                                      disk_->file_name(), bytes_at_open_, disk_->bytes()));
-    }
+    vm_->gate().first_access(pass_, disk_->shape());
     bound_ = true;
     vm_->note_data_access();
   }
@@ -86,32 +88,19 @@ class DiskHandle : public Handle {
   const std::shared_ptr<Vm> vm_;
   const std::shared_ptr<Disk> disk_;
   const bool writes_;
+  const Gate::Pass pass_;
   const std::uint64_t holder_;
-  const std::uint64_t bytes_at_open_;
   std::atomic<bool> bound_ = false;
+  std::atomic<bool> wrote_ = false;
   const std::shared_ptr<ReadAhead> ahead_;
 };
 
 void DiskHandle::punch(std::uint64_t offset, std::uint64_t length, bool keep_size) {
-  check_writes();
-  if (!bound_) bind();
+  prepare_to_write();
   const std::uint64_t end = offset + length;
   const std::uint64_t size = disk_->bytes();
   if (!keep_size && end > size) disk_->resize(end);
   if (offset < size) disk_->punch(offset, std::min(end, size) - offset);
-}
-
-std::uint64_t DiskHandle::seek(std::uint64_t offset, int whence) {
-  const std::uint64_t size = disk_->bytes();
-  if (offset >= size) throw Error(ENXIO, "there is neither data nor hole past the end");
-  const bool want_hole = whence == SEEK_HOLE;
-  while (offset < size) {
-    const convert::Stretch stretch = disk_->stretch_at(offset);
-    if (stretch.is_hole == want_hole) return offset;
-    offset = stretch.end;
-  }
-  if (want_hole) return size;
-  throw Error(ENXIO, "there is no more data");
 }
 
 }  // namespace
@@ -154,7 +143,9 @@ AttributeStore& DiskNode::attributes() const {
 void DiskNode::change(const AttrChange& change) {
   if (change.bytes) {
     check_writable();
-    vm_->disk(index_)->resize(*change.bytes);
+    const std::shared_ptr<Disk> disk = vm_->disk(index_);
+    vm_->gate().wrote_without_handle();
+    disk->resize(*change.bytes);
   }
   if (change.permissions || change.uid || change.gid) {
     attributes().change_owner(file_name_, change);
@@ -164,7 +155,7 @@ void DiskNode::change(const AttrChange& change) {
 std::unique_ptr<Handle> DiskNode::open(int flags, const Caller& caller) {
   const bool writes = wants_writing(flags) || (flags & O_TRUNC);
   if (writes) check_writable();
-  vm_->wait_loaded(caller);
+  vm_->need_loaded();
   auto handle = std::make_unique<DiskHandle>(vm_, vm_->disk(index_), caller.pid, writes);
   if (flags & O_TRUNC) handle->resize(0);  // by the handle, which then knows the size it has
   return handle;

@@ -3,8 +3,11 @@
 
 #include <cerrno>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <new>
 
+#include "fs/event.h"
 #include "fs/fuse_ops.h"
 #include "inspect/base/error.h"
 
@@ -31,8 +34,29 @@ void guard(fuse_req_t req, const char* operation, fuse_ino_t ino, Call call) noe
     log_failure(operation, ino, pid, error_number, "there is not enough memory");
   } catch (const std::exception& e) {
     log_failure(operation, ino, pid, error_number, e.what());
+  } catch (const NotYet&) {  // the kernel holds locks meanwhile: this one does not wait
+    error_number = EAGAIN;
+    log_failure(operation, ino, pid, error_number, "what this needs is not there yet");
   }
   fuse_reply_err(req, error_number);
+}
+
+/// Keeps the request, without a thread, until `event` has ended; then `run_again` answers it. An
+/// interrupt, or the failure of the event, is its answer before that.
+void park(fuse_req_t req, const char* operation, fuse_ino_t ino,
+          const std::shared_ptr<Event>& event, std::function<void()> run_again);
+
+/// guard() for OPEN and READ, the only requests that may wait: where `call` throws NotYet it is
+/// made again, from another thread, when the time has come. So it owns what it needs.
+template <typename Call>
+void guard_waiting(fuse_req_t req, const char* operation, fuse_ino_t ino, Call call) noexcept {
+  guard(req, operation, ino, [&] {
+    try {
+      call();
+    } catch (const NotYet& not_yet) {
+      park(req, operation, ino, not_yet.event, [=] { guard_waiting(req, operation, ino, call); });
+    }
+  });
 }
 
 }  // namespace v2vfs::fs

@@ -31,7 +31,7 @@ constexpr double kDirectoryTimeout = 1.0;
 constexpr double kFileTimeout = 0.0;
 
 FuseTarget& target(fuse_req_t req) { return *static_cast<FuseTarget*>(fuse_req_userdata(req)); }
-Tree& tree(fuse_req_t req) { return *target(req).tree; }
+NodeSpace& nodes(fuse_req_t req) { return *target(req).nodes; }
 
 class FuseCaller : public Caller {
  public:
@@ -81,7 +81,7 @@ void op_init(void* userdata, fuse_conn_info* conn) {
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   guard(req, "lookup", parent, [&] {
-    const std::shared_ptr<Node> node = tree(req).directory(parent)->child(name);
+    const std::shared_ptr<Node> node = nodes(req).directory(parent)->child(name);
     fuse_entry_param entry{};  // ino 0: there is no such name
     if (node) entry = to_entry(node->attr());
     fuse_reply_entry(req, &entry);
@@ -92,7 +92,7 @@ void op_forget(fuse_req_t req, fuse_ino_t, std::uint64_t) { fuse_reply_none(req)
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) {
   guard(req, "getattr", ino, [&] {
-    const Attr attr = tree(req).node(ino)->attr();
+    const Attr attr = nodes(req).node(ino)->attr();
     const struct stat st = to_stat(attr);
     fuse_reply_attr(req, &st, timeout_of(attr));
   });
@@ -110,7 +110,7 @@ AttrChange to_change(const struct stat& st, int to_set) {
 /// Times are the view's own: utimensat(2) succeeds and changes nothing (SEMANTICS.md).
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat* st, int to_set, fuse_file_info* info) {
   guard(req, "setattr", ino, [&] {
-    const std::shared_ptr<Node> node = tree(req).node(ino);
+    const std::shared_ptr<Node> node = nodes(req).node(ino);
     AttrChange change = to_change(*st, to_set);
     if (change.bytes && info) {
       handle_of(info).resize(*change.bytes);
@@ -131,14 +131,15 @@ void reply_open(fuse_req_t req, fuse_file_info* info, std::unique_ptr<Handle> ha
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
-  guard(req, "open", ino,
-        [&] { reply_open(req, info, tree(req).node(ino)->open(info->flags, FuseCaller(req))); });
+  guard_waiting(req, "open", ino, [=, info = *info]() mutable {
+    reply_open(req, &info, nodes(req).node(ino)->open(info.flags, FuseCaller(req)));
+  });
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
                fuse_file_info* info) {
   guard(req, "create", parent, [&] {
-    const std::shared_ptr<Node> node = tree(req).directory(parent)->create(name, mode);
+    const std::shared_ptr<Node> node = nodes(req).directory(parent)->create(name, mode);
     std::unique_ptr<Handle> handle = node->open(info->flags, FuseCaller(req));
     const fuse_entry_param entry = to_entry(node->attr());
     info->fh = reinterpret_cast<std::uint64_t>(handle.get());
@@ -156,15 +157,14 @@ thread_local bool next_piece_is_ready = false;
 
 /// What a read ahead may do comes after the reply, and may outlive the handle.
 void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info* info) {
-  std::shared_ptr<ReadAhead> ahead;
-  guard(req, "read", ino, [&] {
+  next_piece_is_ready = false;
+  guard_waiting(req, "read", ino, [=, handle = &handle_of(info)] {
     thread_local IoBuffer buffer;
-    Handle& handle = handle_of(info);
-    const std::size_t got = handle.read_buffer(static_cast<std::uint64_t>(offset), size, buffer);
-    ahead = handle.read_ahead();
+    const std::size_t got = handle->read_buffer(static_cast<std::uint64_t>(offset), size, buffer);
+    const std::shared_ptr<ReadAhead> ahead = handle->read_ahead();
     fuse_reply_buf(req, reinterpret_cast<const char*>(buffer.get(got).data()), got);
+    next_piece_is_ready = ahead && ahead->fill();
   });
-  next_piece_is_ready = ahead && ahead->fill();
 }
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char* data, std::size_t size, off_t offset,
@@ -220,7 +220,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
     auto listing = std::make_unique<Listing>();
     listing->push_back({".", ino, true});
     listing->push_back({"..", kRootId, true});
-    for (DirEntry& entry : tree(req).directory(ino)->list()) listing->push_back(std::move(entry));
+    for (DirEntry& entry : nodes(req).directory(ino)->list()) listing->push_back(std::move(entry));
     info->fh = reinterpret_cast<std::uint64_t>(listing.get());
     if (fuse_reply_open(req, info) == 0) listing.release();
   });
@@ -253,7 +253,7 @@ void op_releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
   guard(req, "unlink", parent, [&] {
-    tree(req).directory(parent)->remove(name);
+    nodes(req).directory(parent)->remove(name);
     fuse_reply_err(req, 0);
   });
 }
@@ -263,7 +263,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t n
   guard(req, "rename", parent, [&] {
     if (parent != new_parent) throw Error(EXDEV, "files stay in their VM's folder");
     if (flags) throw Error(EINVAL, "rename takes no flags here");
-    tree(req).directory(parent)->rename(name, new_name);
+    nodes(req).directory(parent)->rename(name, new_name);
     fuse_reply_err(req, 0);
   });
 }
@@ -281,13 +281,13 @@ void reply_xattr(fuse_req_t req, const std::string& value, std::size_t size) {
 }
 
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, std::size_t size) {
-  guard(req, "getxattr", ino, [&] { reply_xattr(req, tree(req).node(ino)->xattr(name), size); });
+  guard(req, "getxattr", ino, [&] { reply_xattr(req, nodes(req).node(ino)->xattr(name), size); });
 }
 
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
   guard(req, "listxattr", ino, [&] {
     std::string names;
-    for (const std::string& name : tree(req).node(ino)->xattr_names()) names += name + '\0';
+    for (const std::string& name : nodes(req).node(ino)->xattr_names()) names += name + '\0';
     reply_xattr(req, names, size);
   });
 }
@@ -299,14 +299,14 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* v
     const XattrMode mode = flags == kCreate    ? XattrMode::create
                            : flags == kReplace ? XattrMode::replace
                                                : XattrMode::any;
-    tree(req).node(ino)->set_xattr(name, std::string_view(value, size), mode);
+    nodes(req).node(ino)->set_xattr(name, std::string_view(value, size), mode);
     fuse_reply_err(req, 0);
   });
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char* name) {
   guard(req, "removexattr", ino, [&] {
-    tree(req).node(ino)->remove_xattr(name);
+    nodes(req).node(ino)->remove_xattr(name);
     fuse_reply_err(req, 0);
   });
 }

@@ -8,15 +8,17 @@
 #include <future>
 #include <string>
 
-#include "fs/tree.h"
+#include "fs/node_space.h"
+#include "fs/parking_lot.h"
 
 namespace v2vfs::fs {
 
 /// What the callbacks get as user data.
 struct FuseTarget {
-  Tree* tree = nullptr;
+  NodeSpace* nodes = nullptr;
   std::string state_root;       // statfs answers for the file system that holds the state
   std::promise<void> answered;  // set when the kernel has said INIT
+  ParkingLot waiting;
 };
 
 /// The table of callbacks: each decodes, makes one call under the guard and replies once.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/fuse_session.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -103,9 +104,12 @@ void log_failure(const char* operation, fuse_ino_t ino, pid_t pid, int error_num
 
 class FuseSession::Impl {
  public:
-  Impl(Tree& tree, std::string state_root, const SessionOptions& options,
+  Impl(NodeSpace& nodes, std::string state_root, const SessionOptions& options,
        std::function<void()> ended)
-      : target_{&tree, std::move(state_root), {}}, ended_(std::move(ended)) {
+      : target_{&nodes, std::move(state_root), {}, {}}, ended_([this, ended = std::move(ended)] {
+          finished_ = true;
+          ended();
+        }) {
     Arguments arguments(options);
     session_ =
         fuse_session_new(arguments.get(), &fuse_operations(), sizeof(fuse_lowlevel_ops), &target_);
@@ -127,11 +131,13 @@ class FuseSession::Impl {
 
   ~Impl() {
     loop_.join();
+    target_.waiting.close();  // what is parked is answered while there is a session to answer to
     fuse_session_unmount(session_);
     fuse_session_destroy(session_);
   }
 
-  bool ended() const { return fuse_session_exited(session_); }
+  /// libfuse's own flag is true only until its loop has returned.
+  bool ended() const { return finished_ || fuse_session_exited(session_); }
 
  private:
   void run() {
@@ -141,14 +147,15 @@ class FuseSession::Impl {
   }
 
   FuseTarget target_;
+  std::atomic<bool> finished_ = false;
   std::function<void()> ended_;
   fuse_session* session_ = nullptr;
   std::thread loop_;
 };
 
-FuseSession::FuseSession(Tree& tree, std::string state_root, const SessionOptions& options,
+FuseSession::FuseSession(NodeSpace& nodes, std::string state_root, const SessionOptions& options,
                          std::function<void()> ended)
-    : impl_(std::make_unique<Impl>(tree, std::move(state_root), options, std::move(ended))) {}
+    : impl_(std::make_unique<Impl>(nodes, std::move(state_root), options, std::move(ended))) {}
 
 FuseSession::~FuseSession() = default;
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "fs/tree.h"
+#include "fs/node_space.h"
 
 namespace v2vfs::fs {
 
@@ -17,17 +17,17 @@ struct SessionOptions {
   bool read_only = false;
   bool allow_other = false;
   bool debug = false;
-  std::vector<std::string> fuse_options;
+  std::vector<std::string> fuse_options = {};
 };
 
 /// One connection to the kernel, from mount to unmount. The only files that know libfuse are this
 /// one's implementation and fuse_ops.cpp.
 class FuseSession {
  public:
-  /// Mounts, and serves `tree` from threads of its own. `ended` is called once, from one of them,
+  /// Mounts, and serves `nodes` from threads of its own. `ended` is called once, from one of them,
   /// when the kernel has ended the connection. Returns when the mount answers. Throws
   /// StartError(exit_mount).
-  FuseSession(Tree& tree, std::string state_root, const SessionOptions& options,
+  FuseSession(NodeSpace& nodes, std::string state_root, const SessionOptions& options,
               std::function<void()> ended);
   /// The connection has ended by then (unmounted or aborted).
   ~FuseSession();

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "fs/io_buffer.h"
+#include "fs/node_space.h"
 #include "inspect/base/error.h"
 
 namespace v2vfs::fs {
@@ -52,6 +53,12 @@ void Directory::rename(std::string_view, std::string_view) {
 
 std::unique_ptr<Handle> Directory::open(int, const Caller&) {
   throw Error(EISDIR, "this is a directory");
+}
+
+std::shared_ptr<Directory> NodeSpace::directory(NodeId id) const {
+  auto folder = std::dynamic_pointer_cast<Directory>(node(id));
+  if (!folder) throw Error(ENOTDIR, "this is no directory");
+  return folder;
 }
 
 }  // namespace v2vfs::fs

@@ -58,7 +58,8 @@ class Caller {
 class Handle {
  public:
   virtual ~Handle() = default;
-  /// Returns the bytes read; fewer than asked for only at the end of the file. May wait.
+  /// Returns the bytes read; fewer than asked for only at the end of the file. Throws NotYet
+  /// (event.h) where it would have to wait.
   virtual std::size_t read(std::uint64_t offset, std::span<std::byte> out) = 0;
   /// The same into `buffer`, which may be exchanged for another.
   virtual std::size_t read_buffer(std::uint64_t offset, std::size_t bytes, IoBuffer& buffer);
@@ -86,6 +87,7 @@ class Node {
 
   virtual Attr attr() = 0;
   virtual void change(const AttrChange& change);
+  /// Throws NotYet (event.h) where it would have to wait. Nothing but this and Handle::read may.
   virtual std::unique_ptr<Handle> open(int flags, const Caller& caller) = 0;
 
   virtual std::string xattr(std::string_view name);

@@ -147,6 +147,25 @@ bool holds_something(const std::string& folder) {
   return error && error != std::errc::no_such_file_or_directory;
 }
 
+/// Takes the folder away with all in it; what is mounted in it first, for nothing below a mount is
+/// touched.
+void remove_private_folder(const std::string& folder) try {
+  const std::string mounted = folder + "/mnt";
+  if (is_our_mount(mounted) && !unmount_lazily(mounted)) {
+    throw Error(EBUSY, mounted + " cannot be unmounted; try: umount -l " + mounted);
+  }
+  remove_folder(folder);
+} catch (const Error& e) {
+  log::warning("{}", e.sentence());
+}
+
+/// Left by a daemon that was killed: nobody has its lock. Where there is no lock yet, a daemon is
+/// just starting.
+void remove_if_left(const std::string& folder) {
+  const UniqueFd lock(::open((folder + "/" + kLockFile).c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+  if (lock && try_lock(lock.get())) remove_private_folder(folder);
+}
+
 std::string describe_difference(const StateRecord& then, const StateRecord& now) {
   for (const StateRecord::File& file : now.files) {
     for (const StateRecord::File& old : then.files) {
@@ -281,28 +300,19 @@ VmState StateDir::open(const StateRecord& asked) {
   return state;
 }
 
-EphemeralRoot::EphemeralRoot(const std::string& root) {
+PrivateFolder::PrivateFolder(const std::string& root, const std::string& prefix) {
   make_root(root);
-  for (const std::string& name : folders_in(root)) {  // left by a daemon that was killed
-    const std::string folder = root + "/" + name;
-    if (!name.starts_with("ephemeral-")) continue;
-    const UniqueFd lock = open_lock_file(folder);
-    if (try_lock(lock.get())) remove_folder(folder);
+  for (const std::string& name : folders_in(root)) {
+    if (name.starts_with(prefix)) remove_if_left(root + "/" + name);
   }
-  std::string pattern = root + "/ephemeral-XXXXXX";
+  std::string pattern = root + "/" + prefix + "XXXXXX";
   if (!::mkdtemp(pattern.data())) throw StartError(exit_state, errno_error(pattern).sentence());
   path_ = pattern;
   lock_ = open_lock_file(path_);
   try_lock(lock_.get());
 }
 
-EphemeralRoot::~EphemeralRoot() {
-  try {
-    remove_folder(path_);
-  } catch (const Error& e) {
-    log::warning("{}", e.sentence());
-  }
-}
+PrivateFolder::~PrivateFolder() { remove_private_folder(path_); }
 
 std::vector<StateSummary> list_states(const std::string& root) {
   std::vector<StateSummary> all;

@@ -86,13 +86,18 @@ class StateDir {
   std::set<std::string> opened_;              // ids; guarded by mutex_
 };
 
-/// A private folder inside `root`, removed with all in it when this ends; for -o ephemeral.
-class EphemeralRoot {
+/// A private folder inside `root`, `prefix`XXXXXX, removed with all in it when this ends. What a
+/// daemon left that was killed is removed first; a dead mount of ours in it, at `mnt`, is taken
+/// away.
+class PrivateFolder {
  public:
-  explicit EphemeralRoot(const std::string& root);
-  ~EphemeralRoot();
-  EphemeralRoot(const EphemeralRoot&) = delete;
+  /// Throws StartError(exit_state).
+  PrivateFolder(const std::string& root, const std::string& prefix);
+  ~PrivateFolder();
+  PrivateFolder(const PrivateFolder&) = delete;
   const std::string& path() const { return path_; }
+  /// Where something may be mounted; not there yet.
+  std::string mount_point() const { return path_ + "/mnt"; }
 
  private:
   std::string path_;

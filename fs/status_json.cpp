@@ -71,6 +71,7 @@ ordered_json vm_to_json(const VmStatus& status) {
                          {"stage", nullptr},
                          {"bytes_done", 0},
                          {"bytes_total", total_virtual_bytes(status)}};
+  if (!status.stage.empty()) object["stage"] = status.stage;
   object["error"] = failure_to_json(status.failure);
   object["assumptions"] = sentences(status.assumptions);
   object["ignored"] = sentences(status.ignored);

@@ -105,20 +105,25 @@ class TextNode::OpenText : public Handle {
   const std::string text_;
 };
 
-TextNode::TextNode(NodeId id, const MountContext& context, Compute compute, std::shared_ptr<Vm> vm)
-    : Node(id), context_(context), vm_(std::move(vm)), compute_(std::move(compute)) {}
+TextNode::TextNode(NodeId id, const MountContext& context, Compute compute, std::shared_ptr<Vm> vm,
+                   Size size)
+    : Node(id),
+      context_(context),
+      vm_(std::move(vm)),
+      compute_(std::move(compute)),
+      size_(std::move(size)) {}
 
 Attr TextNode::attr() {
   {
     const std::lock_guard lock(mutex_);
     if (open_count_) return file_attr(id(), context_, 0444, open_bytes_);
   }
-  return file_attr(id(), context_, 0444, compute().size());
+  return file_attr(id(), context_, 0444, size_ ? size_() : compute().size());
 }
 
-std::unique_ptr<Handle> TextNode::open(int flags, const Caller& caller) {
+std::unique_ptr<Handle> TextNode::open(int flags, const Caller&) {
   if (wants_writing(flags)) throw Error(EACCES, "this text is computed and cannot be written");
-  if (vm_) vm_->wait_loaded(caller);
+  if (vm_) vm_->need_loaded();
   return std::make_unique<OpenText>(*this, compute());
 }
 
@@ -170,7 +175,7 @@ void DomainNode::change(const AttrChange& change) {
 
 std::unique_ptr<Handle> DomainNode::open(int flags, const Caller& caller) {
   if (!wants_writing(flags)) return TextNode::open(flags, caller);
-  vm_->wait_loaded(caller);
+  vm_->need_loaded();
   const bool truncate = flags & O_TRUNC;
   return std::make_unique<Editor>(vm_, truncate ? "" : compute(), truncate);
 }
@@ -205,6 +210,7 @@ void ControlNode::change(const AttrChange& change) {
 
 std::unique_ptr<Handle> ControlNode::open(int flags, const Caller&) {
   if ((flags & O_ACCMODE) != O_WRONLY) throw Error(EACCES, "ctl is only written to");
+  vm_->need_loaded();
   return std::make_unique<Writer>(vm_);
 }
 

@@ -17,9 +17,11 @@ namespace v2vfs::fs {
 class TextNode : public Node {
  public:
   using Compute = std::function<std::string()>;
-  /// `vm`: the text needs it loaded; open(2) waits for that.
+  using Size = std::function<std::uint64_t()>;
+  /// `vm`: the text needs it loaded; open(2) waits for that. `size`: what stat(2) says while nobody
+  /// has it open, of a text that takes long to compute (then `compute` may throw NotYet).
   TextNode(NodeId id, const MountContext& context, Compute compute,
-           std::shared_ptr<Vm> vm = nullptr);
+           std::shared_ptr<Vm> vm = nullptr, Size size = nullptr);
 
   Attr attr() override;
   std::unique_ptr<Handle> open(int flags, const Caller& caller) override;
@@ -32,6 +34,7 @@ class TextNode : public Node {
  private:
   class OpenText;
   const Compute compute_;
+  const Size size_;  // or null
   std::mutex mutex_;
   unsigned open_count_ = 0;       // guarded by mutex_
   std::uint64_t open_bytes_ = 0;  // guarded by mutex_

@@ -92,9 +92,18 @@ class Tree::VmDirectory : public Directory {
     add("domain-compat.xml",
         std::make_shared<TextNode>(
             next++, context_, [vm = vm_] { return vm->compatible_domain_xml(); }, vm_));
+    if (context_.inspect) {
+      add_inspection(next++, "inspection.json", InspectionFormat::json);
+      add_inspection(next++, "inspection.xml", InspectionFormat::xml);
+    }
     for (std::size_t i = 0; i < vm_->disk_count(); ++i) {
       add(Vm::disk_file_name(i), std::make_shared<DiskNode>(next++, context_, vm_, i));
     }
+  }
+  void add_inspection(NodeId id, const char* name, InspectionFormat format) {
+    auto text = [vm = vm_.get(), format] { return vm->inspection().text(format); };
+    auto bytes = [vm = vm_.get(), format] { return vm->inspection().bytes(format); };
+    add(name, std::make_shared<TextNode>(id, context_, text, vm_, bytes));
   }
   Scratch::iterator find_scratch(std::string_view name);
   void keep_copy_of_domain(std::string_view name);
@@ -243,12 +252,6 @@ std::shared_ptr<Node> Tree::node(NodeId id) const {
   const auto found = nodes_.find(id);
   if (found == nodes_.end()) throw Error(ESTALE, "this file is gone");
   return found->second;
-}
-
-std::shared_ptr<Directory> Tree::directory(NodeId id) const {
-  auto folder = std::dynamic_pointer_cast<Directory>(node(id));
-  if (!folder) throw Error(ENOTDIR, "this is no directory");
-  return folder;
 }
 
 }  // namespace v2vfs::fs

@@ -7,25 +7,21 @@
 #include <string>
 #include <vector>
 
-#include "fs/node.h"
+#include "fs/node_space.h"
 #include "fs/vm.h"
 
 namespace v2vfs::fs {
 
-constexpr NodeId kRootId = 1;  // what FUSE calls the root
-
-/// All nodes of a mount by their ids. Built once; only scratch files come and go.
-class Tree {
+/// The nodes of a mount. Built once; only scratch files come and go.
+class Tree : public NodeSpace {
  public:
   /// `status` and `appliance` compute the texts of the root; an empty `appliance` means there is
   /// none.
   Tree(const MountContext& context, std::vector<std::shared_ptr<Vm>> vms,
        std::function<std::string()> status, std::function<std::string()> appliance);
-  ~Tree();
+  ~Tree() override;
 
-  /// Throws Error(ESTALE) for an id that is no longer there.
-  std::shared_ptr<Node> node(NodeId id) const;
-  std::shared_ptr<Directory> directory(NodeId id) const;
+  std::shared_ptr<Node> node(NodeId id) const override;
 
  private:
   class Root;

@@ -59,7 +59,10 @@ Vm::Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& con
     : machine_(std::move(machine)),
       options_(std::move(options)),
       context_(context),
-      integrity_(folder(), machine_.files, machine_.descriptor_path, disk_files(machine_.spec)) {}
+      integrity_(folder(), machine_.files, machine_.descriptor_path, disk_files(machine_.spec)),
+      gate_(folder()),
+      inspection_(folder(), gate_, context.slow_work,
+                  [this](const std::stop_token& stop) { return inspect(stop); }) {}
 
 Vm::~Vm() = default;
 
@@ -70,21 +73,15 @@ std::string Vm::why_unusable() const {
   return machine_.descriptor_path + " describes no machine";
 }
 
-bool Vm::wait_loaded_for(std::chrono::milliseconds limit) {
-  if (loaded_) return true;
-  std::unique_lock lock(mutex_);
-  return loaded_signal_.wait_for(lock, limit, [this] { return loaded_.load(); });
-}
-
 void Vm::wait_loaded() {
-  if (wait_loaded_for(kLongestStat)) return;
+  if (loaded_) return;
+  std::unique_lock lock(mutex_);
+  if (loaded_signal_.wait_for(lock, kLongestStat, [this] { return loaded_.load(); })) return;
   throw Error(EAGAIN, "{} is still being read: its source is slow, or does not answer", folder());
 }
 
-void Vm::wait_loaded(const Caller& caller) {
-  while (!wait_loaded_for(std::chrono::milliseconds(50))) {
-    if (caller.interrupted()) throw Error(EINTR, "the wait for {} was ended", folder());
-  }
+void Vm::need_loaded() {
+  if (!loaded_) throw NotYet{loaded_event_};
 }
 
 // Loading: open every disk's headers and tables, so that we know what the machine is; find the
@@ -175,6 +172,8 @@ void Vm::load() {
   if (!readable) state.stale.clear();
   auto disks = open_disks(std::move(views), failures, state);
   auto attributes = std::make_unique<AttributeStore>(state.folder());
+  gate_.attach(state.folder());
+  inspection_.attach(state.folder(), identity);
 
   const std::lock_guard lock(mutex_);
   identity_ = identity;
@@ -182,8 +181,14 @@ void Vm::load() {
   disks_ = std::move(disks);
   attributes_ = std::move(attributes);
   failure_.reset();
+  say_loaded();
+}
+
+/// With the lock held: those who wait run on threads of their own.
+void Vm::say_loaded() {
   loaded_ = true;
   loaded_signal_.notify_all();
+  loaded_event_->happen();
 }
 
 void Vm::fail(const Error& reason) {
@@ -193,8 +198,7 @@ void Vm::fail(const Error& reason) {
   for (std::size_t i = 0; i < disk_count(); ++i) {
     disks_.push_back(std::make_shared<Disk>(disk_file_name(i), reason, ""));
   }
-  loaded_ = true;
-  loaded_signal_.notify_all();
+  say_loaded();
 }
 
 std::shared_ptr<Disk> Vm::disk(std::size_t index) {

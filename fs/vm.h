@@ -15,6 +15,8 @@
 #include "convert/domain/domain_xml.h"
 #include "fs/disk.h"
 #include "fs/file_attributes.h"
+#include "fs/gate.h"
+#include "fs/inspection.h"
 #include "fs/manifest_check.h"
 #include "fs/node.h"
 #include "fs/options.h"
@@ -34,10 +36,16 @@ struct MountContext {
   std::function<convert::HostChoice()> host;
   Io* io = nullptr;
   StateDir* states = nullptr;
+  /// Looks into a machine's disks; called on a thread of `slow_work`. As Inspection::Inspect.
+  std::function<InspectionTexts(const inspect::MachineSpec& machine,
+                                const std::vector<std::shared_ptr<Disk>>& disks,
+                                const std::stop_token& stop)>
+      inspect = nullptr;
+  WorkQueue* slow_work = nullptr;
 };
 
 /// One machine of the source: its disks, its texts and its state. load() is called once, on a
-/// loader thread; everything else is thread safe and waits for it where it must (wait_loaded).
+/// loader thread; everything else is thread safe and waits for it where it must.
 class Vm {
  public:
   Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& context);
@@ -57,13 +65,16 @@ class Vm {
   /// Called instead of load() or after it threw: the VM is there, unusable, and says why.
   void fail(const Error& reason);
   bool loaded() const { return loaded_; }
-  /// For OPEN: waits as long as it takes; EINTR once `caller` is interrupted. Everything else that
-  /// needs a loaded VM waits some seconds and is EAGAIN then: the kernel lets nobody interrupt it.
-  void wait_loaded(const Caller& caller);
+  /// For OPEN: throws NotYet before it is. Everything else that needs a loaded VM waits some
+  /// seconds and is EAGAIN then: the kernel lets nobody interrupt it.
+  void need_loaded();
   /// True if there is enough of a machine for a domain and disks.
   bool described() const { return machine_.files && machine_.spec.memory_bytes > 0; }
 
   std::shared_ptr<Disk> disk(std::size_t index);
+  /// Who may touch the disks' content.
+  Gate& gate() { return gate_; }
+  Inspection& inspection() { return inspection_; }
   /// nullptr for a VM that has no state.
   AttributeStore* attributes();
 
@@ -85,11 +96,11 @@ class Vm {
   /// Makes everything durable; what fails is logged.
   void flush();
   /// Ends work that goes on in the background.
-  void stop() { stopping_ = true; }
+  void stop();
 
  private:
   void wait_loaded();
-  bool wait_loaded_for(std::chrono::milliseconds limit);
+  void say_loaded();
   using View = std::unique_ptr<convert::DiskView>;
   View open_view(std::size_t index, const std::optional<std::string>& layout_record) const;
   std::vector<View> open_views(std::vector<Error>& failures) const;
@@ -106,9 +117,11 @@ class Vm {
   void close_all_doors();
   VmState& state_to_reset();
   void reset();
+  void forget_content();
   void freeze();
   void verify(const Caller& caller);
   convert::VerifyReport verify_disks();
+  InspectionTexts inspect(const std::stop_token& stop) const;
 
   const inspect::FoundMachine machine_;
   const VmOptions options_;
@@ -116,6 +129,7 @@ class Vm {
 
   mutable std::mutex mutex_;  // before the locks of disks, never across disk I/O
   std::condition_variable loaded_signal_;
+  const std::shared_ptr<Event> loaded_event_ = std::make_shared<Event>();
   std::atomic<bool> loaded_ = false;
   std::atomic<bool> refuses_writers_ = false;
   std::vector<std::shared_ptr<Disk>> disks_;    // guarded by mutex_
@@ -125,6 +139,8 @@ class Vm {
   std::string identity_;                        // guarded by mutex_
   std::mutex control_mutex_;                    // one ctl word at a time
   ManifestCheck integrity_;
+  Gate gate_;
+  Inspection inspection_;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> verifying_ = false;
   std::jthread verifier_;  // guarded by control_mutex_; last: joined first

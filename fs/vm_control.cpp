@@ -59,6 +59,7 @@ VmStatus Vm::status() {
   status.ignored = spec().ignored;
   status.problems = spec().problems;
   status.state = loaded_ ? state_word() : "loading";
+  if (inspection_.running()) status.stage = "inspecting";
   if (state_) status.state_id = state_->id();
   status.integrity = integrity_.result();
   if (failure_) {
@@ -73,11 +74,15 @@ VmStatus Vm::status() {
                         "mend what is named and mount again"};
     }
   }
+  if (const auto failure = inspection_.failure(); failure && !status.failure) {
+    status.failure = {"inspection-failed", failure->sentence(),
+                      "mend what is named; it is tried again when inspection.json is next opened"};
+  }
   return status;
 }
 
 void Vm::control(const std::string& word, const Caller& caller) {
-  wait_loaded(caller);
+  wait_loaded();
   const std::unique_lock one_at_a_time(control_mutex_, std::try_to_lock);
   if (!one_at_a_time) throw Error(EBUSY, folder() + "/ctl: another word is being carried out");
   if (word == "reset") {
@@ -115,6 +120,7 @@ VmState& Vm::state_to_reset() {
 void Vm::reset() {
   VmState& state = state_to_reset();
   close_all_doors();
+  forget_content();
   for (const auto& disk : all_disks()) disk->drop_overlay();
   std::vector<Error> failures;
   std::vector<View> views = open_views(failures);
@@ -125,9 +131,19 @@ void Vm::reset() {
     attributes_->clear();
   }
   auto disks = open_disks(std::move(views), failures, state);
-  const std::lock_guard lock(mutex_);
-  disks_.swap(disks);
-  identity_ = identity;
+  {
+    const std::lock_guard lock(mutex_);
+    disks_.swap(disks);
+    identity_ = identity;
+  }
+  inspection_.attach(state.folder(), identity);
+  forget_content();
+}
+
+/// What was read so far, and what somebody reads at this moment, is of other disks.
+void Vm::forget_content() {
+  gate_.change_everything();
+  inspection_.forget();
 }
 
 /// All or none.
@@ -175,6 +191,21 @@ VerifyReport Vm::verify_disks() try {
 } catch (const Error& e) {
   integrity_.set({"unchecked", e.sentence(), 0});
   throw;
+}
+
+InspectionTexts Vm::inspect(const std::stop_token& stop) const {
+  const auto disks = all_disks();
+  for (const auto& disk : disks) {
+    if (!disk->failure().empty()) {
+      throw Error(EIO, "{} cannot be read: {}", disk->file_name(), disk->failure());
+    }
+  }
+  return context_.inspect(spec(), disks, stop);
+}
+
+void Vm::stop() {
+  stopping_ = true;
+  gate_.stop();
 }
 
 void Vm::note_data_access() {

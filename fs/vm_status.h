@@ -30,6 +30,7 @@ struct DiskStatus {
 /// What <vm>/status.json says.
 struct VmStatus {
   std::string vm;
+  std::string stage;     // what goes on now: "inspecting"; empty: nothing
   std::string state;     // unusable, unconverted, stale, ...: contract.md
   std::string state_id;  // of --list-states; empty if there is none
   struct Failure {

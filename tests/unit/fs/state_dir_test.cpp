@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -148,12 +149,13 @@ TEST_F(StateDirTest, remove_takes_an_id_and_no_path) {
 
 TEST_F(StateDirTest, ephemeral_goes_and_takes_what_a_killed_one_left) {
   std::filesystem::create_directories(root() + "/ephemeral-dead00");
+  std::ofstream(root() + "/ephemeral-dead00/lock");
   std::filesystem::permissions(root(), std::filesystem::perms::owner_all);
   {
-    const EphemeralRoot ephemeral(root());
+    const PrivateFolder ephemeral(root(), "ephemeral-");
     EXPECT_FALSE(std::filesystem::exists(root() + "/ephemeral-dead00"));
     EXPECT_TRUE(std::filesystem::exists(ephemeral.path()));
-    const EphemeralRoot other(root());
+    const PrivateFolder other(root(), "ephemeral-");
     EXPECT_TRUE(std::filesystem::exists(ephemeral.path()));
   }
   EXPECT_TRUE(std::filesystem::is_empty(root()));
