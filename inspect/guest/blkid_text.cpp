@@ -26,4 +26,8 @@ std::string blkid_unescape(std::string_view text) {
   return plain;
 }
 
+bool blkid_is_ambiguous(std::string_view text) {
+  return text.find("M-") != text.npos || text.find('^') != text.npos;
+}
+
 }  // namespace v2vfs::inspect

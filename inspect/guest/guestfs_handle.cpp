@@ -91,7 +91,7 @@ void GuestfsHandle::add(const GuestDisk& disk) {
   if (!disk.path.starts_with('/') || disk.path.find('\0') != std::string::npos) {
     throw GuestGone(EINVAL, "a disk's path is absolute");
   }
-  struct guestfs_add_drive_opts_argv options{};
+  struct guestfs_add_drive_opts_argv options {};
   options.bitmask =
       GUESTFS_ADD_DRIVE_OPTS_READONLY_BITMASK | GUESTFS_ADD_DRIVE_OPTS_FORMAT_BITMASK |
       GUESTFS_ADD_DRIVE_OPTS_CACHEMODE_BITMASK | GUESTFS_ADD_DRIVE_OPTS_DISCARD_BITMASK;

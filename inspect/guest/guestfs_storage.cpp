@@ -69,6 +69,13 @@ class StorageSurvey {
     return take_list(handle_.check_pointer(call(handle_.get()), "block devices"));
   }
 
+  /// What a call gave away, or `otherwise` if it failed.
+  std::string text_or(char* given, const std::string& otherwise) const {
+    const GuestfsText text(given);
+    if (!text) handle_.forgive();
+    return text ? text.get() : otherwise;
+  }
+
   Tags tags_of(const std::string& device) const {
     const std::vector<std::string> pairs =
         take_list(::guestfs_blkid(handle_.get(), device.c_str()));
@@ -83,9 +90,12 @@ class StorageSurvey {
     const Tags tags = tags_of(name);
     const std::int64_t bytes = ::guestfs_blockdev_getsize64(handle_.get(), name.c_str());
     if (bytes < 0) handle_.forgive();
+    std::string label = tag(tags, "LABEL");
+    if (blkid_is_ambiguous(label))
+      label = text_or(::guestfs_vfs_label(handle_.get(), name.c_str()), label);
     storage_.devices.push_back({name, kind, std::move(below),
                                 static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 0)),
-                                tag(tags, "TYPE"), tag(tags, "UUID"), tag(tags, "LABEL")});
+                                tag(tags, "TYPE"), tag(tags, "UUID"), label});
     return tags;
   }
 
@@ -116,9 +126,7 @@ class StorageSurvey {
   }
 
   void add_partition(const std::string& name) {
-    const GuestfsText disk(::guestfs_part_to_dev(handle_.get(), name.c_str()));
-    if (!disk) handle_.forgive();
-    const std::string whole = disk ? disk.get() : "";
+    const std::string whole = text_or(::guestfs_part_to_dev(handle_.get(), name.c_str()), "");
     const Tags tags = add(name, BlockKind::partition, {whole});
     PartitionEntry entry;
     entry.device = name;
@@ -128,6 +136,11 @@ class StorageSurvey {
     entry.bytes = number(tag(tags, "PART_ENTRY_SIZE")) * kSectorBytes;
     entry.partuuid = to_lower(tag(tags, "PART_ENTRY_UUID"));
     entry.partlabel = tag(tags, "PART_ENTRY_NAME");
+    if (blkid_is_ambiguous(entry.partlabel)) {
+      entry.partlabel = text_or(
+          ::guestfs_part_get_name(handle_.get(), whole.c_str(), static_cast<int>(entry.number)),
+          entry.partlabel);
+    }
     const std::uint64_t flags = number(tag(tags, "PART_ENTRY_FLAGS"));
     if (tag(tags, "PART_ENTRY_SCHEME") == "gpt") {
       entry.gpt_type = to_lower(tag(tags, "PART_ENTRY_TYPE"));
@@ -176,9 +189,8 @@ class StorageSurvey {
       const auto pvs = pvs_of.find(group);
       add(device, BlockKind::logical_volume,
           pvs == pvs_of.end() ? std::vector<std::string>() : pvs->second);
-      const GuestfsText uuid(::guestfs_lvuuid(handle_.get(), device.c_str()));
-      if (!uuid) handle_.forgive();
-      storage_.volumes.push_back({device, group, device.substr(slash + 1), uuid ? uuid.get() : ""});
+      storage_.volumes.push_back({device, group, device.substr(slash + 1),
+                                  text_or(::guestfs_lvuuid(handle_.get(), device.c_str()), "")});
     }
   }
 
@@ -201,7 +213,7 @@ void GuestfsGuest::unlock(const std::string& device, std::string_view key,
         "the key of {} is empty or has a NUL byte in it, which the appliance cannot be given",
         clean_text(device));
   }
-  struct guestfs_cryptsetup_open_argv options{};
+  struct guestfs_cryptsetup_open_argv options {};
   options.bitmask = GUESTFS_CRYPTSETUP_OPEN_READONLY_BITMASK;
   options.readonly = !any_writable_;
   std::string secret(key);

@@ -13,6 +13,12 @@ TEST(BlkidText, takes_the_escapes_away) {
   EXPECT_EQ(blkid_unescape(R"(a\\x41)"), R"(a\x41)");
 }
 
+TEST(BlkidText, knows_what_it_cannot_know) {
+  EXPECT_TRUE(blkid_is_ambiguous("M-CM-$"));
+  EXPECT_TRUE(blkid_is_ambiguous("^A"));
+  EXPECT_FALSE(blkid_is_ambiguous("DATA-M"));
+}
+
 TEST(BlkidText, lives_with_what_is_cut_off) {
   EXPECT_EQ(blkid_unescape("a\\"), "a\\");
   EXPECT_EQ(blkid_unescape("\\x4"), "x4");
