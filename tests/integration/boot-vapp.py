@@ -52,10 +52,8 @@ def boot(mount: Mount, vm: str, in_guest) -> None:
     steps = Steps()
     with Machine(mount.point / vm / "domain.xml") as machine:
         steps.done(f"{vm}: virsh define")
-        console = machine.start()
-        steps.done(f"{vm}: virsh start")
-        console.login(PASSWORD, LOGIN_SECONDS)
-        steps.done(f"{vm}: logged in")
+        console = machine.start_and_login(PASSWORD, LOGIN_SECONDS)
+        steps.done(f"{vm}: started and logged in")
         in_guest(console)
         steps.done(f"{vm}: commands")
         machine.power_off()

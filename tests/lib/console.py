@@ -77,6 +77,12 @@ class Console:
         self.send("stty -echo cols 200; dmesg -n 1; PS1='v2vfs-''test# '\n")
         self.expect(PROMPT, 30)
 
+    def first_disk_is_not_sda(self) -> bool:
+        """Linux numbers disks as they are probed, and probes them at the same time: on a slow machine the second one
+        may become sda, on any hypervisor. A guest that names /dev/sda1 does not come up then."""
+        names = re.findall(rb"sd \d+:0:0:0: \[(sd[a-z]+)\]", self.transcript)
+        return bool(names) and names[0] != b"sda"
+
     def command(self, line: str, timeout: float = 60) -> str:
         """Types a command and gives what it prints; a non-zero status is an error."""
         self.send(f"{line}; echo \"status=$?\"\n")

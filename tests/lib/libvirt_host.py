@@ -7,7 +7,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 from cases import Skip
-from console import Console
+from console import Console, ConsoleError
 
 URI = "qemu:///system"
 
@@ -68,6 +68,20 @@ class Machine:
         time.sleep(0.5)
         virsh("resume", self.name)
         return self.console
+
+    def start_and_login(self, password: str, timeout: float, tries: int = 3) -> Console:
+        """Starts it anew where Linux numbered the disks otherwise than the guest says; says so."""
+        for left in reversed(range(tries)):
+            console = self.start()
+            try:
+                console.login(password, timeout)
+                return console
+            except ConsoleError:
+                if left == 0 or not console.first_disk_is_not_sda():
+                    raise
+            print(f"      {self.name}: Linux gave sda to the second disk; started again", flush=True)
+            self._leave_console()
+            virsh("destroy", self.name)
 
     def power_off(self, timeout: float = 120) -> None:
         """Types poweroff and waits until libvirt says that the machine is off."""
