@@ -98,8 +98,18 @@ class DomainReader {
     spec_.uuid = read_uuid("uuid");
     spec_.genid = read_uuid("genid");
     read_os_type();
-    const std::string offset = domain_.child("clock").attribute("offset").value();
-    if (!offset.empty()) spec_.localtime = offset == "localtime";
+    read_clock(domain_.child("clock"));
+  }
+
+  void read_clock(xml_node clock) {
+    const std::string_view offset = clock.attribute("offset").value();
+    if (offset.empty()) return;
+    const std::string_view basis = clock.attribute("basis").value();
+    spec_.localtime = offset == "localtime" || basis == "localtime";
+    if (offset == "utc" || offset == "localtime") return;
+    add_note(spec_.ignored, fmt::format("The clock's own offset ({}) is left out: it is {}.",
+                                        clean_text(offset, 32),
+                                        *spec_.localtime ? "local time" : "UTC"));
   }
 
   std::optional<std::string> read_uuid(const char* name) {
