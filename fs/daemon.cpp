@@ -56,7 +56,10 @@ void raise_file_limit() {
 
 std::vector<std::string> absolute_paths(const std::vector<std::string>& paths) {
   std::vector<std::string> absolute;
-  for (const std::string& path : paths) absolute.push_back(std::filesystem::absolute(path));
+  for (const std::string& path : paths) {
+    const bool is_path = !inspect::is_libvirt_uri(path);
+    absolute.push_back(is_path ? std::filesystem::absolute(path).string() : path);
+  }
   return absolute;
 }
 

@@ -14,10 +14,10 @@ namespace v2vfs::inspect {
 
 /// A file that is a descriptor or holds one.
 struct Descriptor {
-  std::shared_ptr<const SourceRoot> root;
-  std::string name;  // relative to the root
+  std::shared_ptr<const SourceRoot> root;  // nullptr: it is no file
+  std::string name;                        // relative to the root; of no file what to call it
   ContentKind kind = ContentKind::other;
-  std::string path() const { return root->path() + "/" + name; }
+  std::string path() const { return root ? root->path() + "/" + name : name; }
 };
 
 /// A file that is called like a disk.

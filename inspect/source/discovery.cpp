@@ -11,6 +11,7 @@
 #include "inspect/source/descriptor_search.h"
 #include "inspect/source/folder_files.h"
 #include "inspect/source/folder_names.h"
+#include "inspect/source/libvirt_source.h"
 #include "inspect/source/media_check.h"
 #include "inspect/source/ovf.h"
 #include "inspect/source/ovf_document.h"
@@ -146,9 +147,15 @@ Reading read_descriptor(const Descriptor& descriptor, const SearchResult& search
 }
 
 /// The machines that descriptors describe, each once, then the disks that belong to none.
-std::vector<Reading> read_all(SearchResult& search, const SourceOptions& options) {
+std::vector<Reading> read_all(SearchResult& search, const std::vector<std::string>& uris,
+                              const SourceOptions& options) {
   std::vector<Reading> readings;
   NameLists lists;
+  for (const std::string& uri : uris) {
+    for (Reading& reading : read_libvirt_source(uri, search.roots, lists)) {
+      readings.push_back(std::move(reading));
+    }
+  }
   for (const Descriptor& descriptor : search.descriptors) {
     readings.push_back(read_descriptor(descriptor, search, options, lists));
   }
@@ -198,8 +205,11 @@ void gather(Reading& reading, FolderNames& names, FoundSource& found) {
 }  // namespace
 
 FoundSource find_machines(const std::vector<std::string>& paths, const SourceOptions& options) {
-  SearchResult search = search_descriptors(paths);
-  std::vector<Reading> readings = read_all(search, options);
+  std::vector<std::string> uris = paths;
+  const auto first_path = std::stable_partition(uris.begin(), uris.end(), is_libvirt_uri);
+  SearchResult search = search_descriptors({first_path, uris.end()});
+  uris.erase(first_path, uris.end());
+  std::vector<Reading> readings = read_all(search, uris, options);
   throw_if_nothing(readings, paths);
   FoundSource found;
   found.problems = std::move(search.problems);

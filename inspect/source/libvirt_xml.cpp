@@ -107,9 +107,9 @@ class DomainReader {
     const std::string_view basis = clock.attribute("basis").value();
     spec_.localtime = offset == "localtime" || basis == "localtime";
     if (offset == "utc" || offset == "localtime") return;
-    add_note(spec_.ignored, fmt::format("The clock's own offset ({}) is left out: it is {}.",
-                                        clean_text(offset, 32),
-                                        *spec_.localtime ? "local time" : "UTC"));
+    add_note(spec_.ignored,
+             fmt::format("The clock's own offset ({}) is left out: it is {}.",
+                         clean_text(offset, 32), *spec_.localtime ? "local time" : "UTC"));
   }
 
   std::optional<std::string> read_uuid(const char* name) {

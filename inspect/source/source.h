@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "inspect/model.h"
@@ -34,7 +35,10 @@ struct SourceOptions {
   std::string ovf_configuration;  // DeploymentOptionSection id; empty: the default one
 };
 
-/// Reads SOURCE...: an .ova, .ovf or .vmx, a Xen configuration, a libvirt domain, a disk, or a
+/// True for "libvirt+qemu:///system" and the like, which is no path.
+bool is_libvirt_uri(std::string_view path);
+
+/// Reads SOURCE...: a libvirt URI behind "libvirt+", an .ova, .ovf or .vmx, a Xen configuration, a libvirt domain, a disk, or a
 /// folder of them (links on the way to SOURCE itself are followed). Files that a description names
 /// by an absolute path are used if they lie below one of the folders in `paths`. Opens read-only, writes nothing. Throws Error if nothing at all could be read; a
 /// single bad descriptor among others is a problem in the result.
