@@ -24,6 +24,7 @@ ROOMS = {
     "inspect/": ["inspect/"],
     "convert/disk/": ["convert/disk/", "inspect/"],
     "convert/domain/": ["convert/domain/", "inspect/"],
+    "convert/guest/": ["convert/guest/", "inspect/"],
     "convert/": ["convert/", "inspect/"],
     "fs/overlay/": ["fs/overlay/", "inspect/"],
     "fs/": ["fs/", "convert/", "inspect/"],
@@ -34,6 +35,7 @@ ROOMS = {
 DOORS = {
     "convert/disk/": ["disk_view.h"],
     "convert/domain/": ["domain_xml.h", "host.h", "kvm_probe.h"],
+    "convert/guest/": ["apply_edits.h", "guest_edit.h"],
     "fs/overlay/": ["base_image.h", "io.h", "overlay_store.h"],
     "inspect/source/": ["manifest.h", "source.h", "source_file.h", "spec_words.h", "*_json.h", "*_report.h"],
 }
@@ -53,6 +55,7 @@ LIBRARIES = {
     r"CLI/": ["fs/options*", "fs/main.cpp", "mount-helpers/*", "tests/*"],
     r"zlib\.h": ["inspect/guest/stream_decoder.cpp", "tests/*"],
     r"(bzlib|lz4|lzma|zstd)\.h": ["inspect/guest/stream_decoder.cpp", "tests/*"],
+    r"re2/": ["inspect/guest/file_contexts.cpp"],
     r"(gtest|gmock|benchmark)/": ["tests/*"],
 }
 
