@@ -21,6 +21,7 @@
 #include "fs/fuse_session.h"
 #include "fs/host_watch.h"
 #include "fs/loader.h"
+#include "fs/machine_inspector.h"
 #include "fs/mount_point.h"
 #include "fs/mount_table.h"
 #include "fs/overlay/io.h"
@@ -111,6 +112,7 @@ class Daemon {
  private:
   void prepare();
   void load();
+  MachineInspector::Setup inspector_setup() const;
   void mount();
   void serve_until_unmounted();
   void finish();
@@ -130,6 +132,8 @@ class Daemon {
   std::vector<std::shared_ptr<Vm>> vms_;
   std::optional<Loader> loader_;
   std::optional<HostWatch> host_;
+  std::optional<MachineInspector> inspector_;
+  std::optional<WorkQueue> slow_work_;
   std::string vapp_text_;
   std::optional<Tree> tree_;
   std::optional<FuseSession> session_;
@@ -141,11 +145,20 @@ void Daemon::prepare() {
   // The daemon moves to the root folder.
   options_.sources = absolute_paths(options_.sources);
   options_.state_dir = std::filesystem::absolute(options_.state_dir);
+  options_.cache_dir = std::filesystem::absolute(options_.cache_dir);
   options_.mountpoint = prepare_mountpoint(options_.mountpoint);
   check_outside(options_.mountpoint, options_.sources);
   check_outside(options_.mountpoint, {options_.state_dir});
   source_ = find_source(options_);
   start_log(options_);
+}
+
+MachineInspector::Setup Daemon::inspector_setup() const {
+  return {.state_root = options_.state_dir,
+          .cache_folder = options_.cache_dir,
+          .pool = {options_.appliances, std::chrono::seconds(options_.appliance_idle_s)},
+          .silence = std::chrono::seconds(options_.appliance_timeout_s),
+          .may_use_kvm = [this] { return host_->choice().kvm; }};
 }
 
 void Daemon::load() {
@@ -155,13 +168,19 @@ void Daemon::load() {
   states_.emplace(ephemeral_ ? ephemeral_->path() : options_.state_dir, options_.mountpoint,
                   machines);
   host_.emplace(options_.accel, options_.state_dir);
-  context_ = {.mountpoint = options_.mountpoint,
-              .read_only = options_.read_only,
-              .uid = ::geteuid(),
-              .gid = ::getegid(),
-              .host = [this] { return host_->choice(); },
-              .io = &real_io(),
-              .states = &*states_};
+  inspector_.emplace(inspector_setup());
+  slow_work_.emplace(options_.appliances);
+  context_ = {
+      .mountpoint = options_.mountpoint,
+      .read_only = options_.read_only,
+      .uid = ::geteuid(),
+      .gid = ::getegid(),
+      .host = [this] { return host_->choice(); },
+      .io = &real_io(),
+      .states = &*states_,
+      .inspect = [this](const auto& machine, const auto& disks,
+                        const auto& stop) { return inspector_->inspect(machine, disks, stop); },
+      .slow_work = &*slow_work_};
   ::clock_gettime(CLOCK_REALTIME, &context_.started);
   if (!source_.appliances.empty()) vapp_text_ = inspect::vapp_json(source_);
   for (inspect::FoundMachine& machine : source_.machines) {
@@ -273,7 +292,10 @@ void Daemon::finish() {
     vm->stop();
     vm->flush();
   }
+  inspector_->stop();
+  slow_work_->stop();
   session_.reset();
+  slow_work_.reset();
   for (const auto& vm : vms_) vm->flush();
   loader_.reset();
   tree_.reset();

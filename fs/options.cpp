@@ -221,6 +221,16 @@ std::string default_state_dir() {
   return std::string(home) + "/.local/state/v2vfs";
 }
 
+/// One for all mounts of a user, where a user has a home.
+std::string cache_dir(const std::string& state_dir) {
+  if (::geteuid() == 0) return "/var/cache/v2vfs";
+  if (const char* xdg = std::getenv("XDG_CACHE_HOME"); xdg && *xdg == '/') {
+    return std::string(xdg) + "/v2vfs";
+  }
+  const char* home = std::getenv("HOME");
+  return home && *home == '/' ? std::string(home) + "/.cache/v2vfs" : state_dir + "/cache";
+}
+
 Options defaults() {
   Options options;
   options.allow_other = ::geteuid() == 0;
@@ -339,6 +349,7 @@ std::optional<Options> parse_command_line(int argc, char** argv) {
     for (const std::string& option : split_option_list(list)) apply_option(options, option);
   }
   if (options.state_dir.empty()) options.state_dir = default_state_dir();
+  options.cache_dir = cache_dir(options.state_dir);
   choose_command(options, arguments);
   return options;
 }

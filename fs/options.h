@@ -67,6 +67,7 @@ struct Options {
   convert::Accel accel = convert::Accel::automatic;
   std::string ovf_configuration;
   unsigned stop_timeout_s = 60;
+  std::string cache_dir;    // never empty after parsing; for what can be made again
   unsigned appliances = 1;  // at once; set to the host's default by the parser
   unsigned appliance_idle_s = 60;
   unsigned appliance_timeout_s = 300;

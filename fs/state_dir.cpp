@@ -302,14 +302,18 @@ VmState StateDir::open(const StateRecord& asked) {
 
 PrivateFolder::PrivateFolder(const std::string& root, const std::string& prefix) {
   make_root(root);
-  for (const std::string& name : folders_in(root)) {
-    if (name.starts_with(prefix)) remove_if_left(root + "/" + name);
-  }
+  remove_left(root, prefix);
   std::string pattern = root + "/" + prefix + "XXXXXX";
   if (!::mkdtemp(pattern.data())) throw StartError(exit_state, errno_error(pattern).sentence());
   path_ = pattern;
   lock_ = open_lock_file(path_);
   try_lock(lock_.get());
+}
+
+void PrivateFolder::remove_left(const std::string& root, const std::string& prefix) {
+  for (const std::string& name : folders_in(root)) {
+    if (name.starts_with(prefix)) remove_if_left(root + "/" + name);
+  }
 }
 
 PrivateFolder::~PrivateFolder() { remove_private_folder(path_); }

@@ -94,6 +94,7 @@ class PrivateFolder {
   /// Throws StartError(exit_state).
   PrivateFolder(const std::string& root, const std::string& prefix);
   ~PrivateFolder();
+  static void remove_left(const std::string& root, const std::string& prefix);
   PrivateFolder(const PrivateFolder&) = delete;
   const std::string& path() const { return path_; }
   /// Where something may be mounted; not there yet.

@@ -27,6 +27,8 @@ Attr attr_of(NodeId id, mode_t mode) {
   return attr;
 }
 
+constexpr const char* kFolderPrefix = "workshop-";
+
 std::string run_name(std::size_t number) { return fmt::format("run-{}", number); }
 
 /// Set when the run has ended; shared with handles that are still open then.
@@ -122,16 +124,15 @@ Workshop::Run::Run(Workshop& workshop, std::size_t number, std::vector<std::stri
 Workshop::Run::~Run() { workshop_.end(number_); }
 
 Workshop::Workshop(std::string state_root)
-    : folder_(state_root, "workshop-"),
-      state_root_(std::move(state_root)),
-      root_(std::make_shared<Folder>(kRootId)) {
+    : state_root_(std::move(state_root)), root_(std::make_shared<Folder>(kRootId)) {
   nodes_[kRootId] = root_;
+  PrivateFolder::remove_left(state_root_, kFolderPrefix);
 }
 
 Workshop::~Workshop() { unmount(); }
 
 std::unique_ptr<Workshop::Run> Workshop::begin(const std::vector<std::shared_ptr<Disk>>& disks) {
-  mount();
+  const std::string mounted = mount();
   const std::lock_guard lock(mutex_);
   const std::size_t number = next_run_++;
   auto folder = std::make_shared<Folder>(next_id_++);
@@ -142,7 +143,7 @@ std::unique_ptr<Workshop::Run> Workshop::begin(const std::vector<std::shared_ptr
     const std::string name = fmt::format("disk-{}.qcow2", i + 1);
     nodes_[file->id()] = file;
     folder->add(name, file);
-    paths.push_back(fmt::format("{}/{}/{}", folder_.mount_point(), run_name(number), name));
+    paths.push_back(fmt::format("{}/{}/{}", mounted, run_name(number), name));
   }
   run_folders_[number] = folder;
   root_->add(run_name(number), folder);
@@ -166,25 +167,34 @@ std::shared_ptr<Node> Workshop::node(NodeId id) const {
   return found->second;
 }
 
-/// At the first run, and again if somebody has unmounted it.
-void Workshop::mount() try {
+/// At the first run, and again if somebody has unmounted it. Gives the mount point.
+std::string Workshop::mount() try {
   const std::lock_guard lock(mount_mutex_);
-  if (session_ && !session_->ended()) return;
+  if (!folder_) folder_.emplace(state_root_, kFolderPrefix);
+  const std::string point = folder_->mount_point();
+  if (session_ && !session_->ended()) return point;
   session_.reset();
-  make_private_folder(folder_.mount_point());
+  make_private_folder(point);
   const SessionOptions options{
-      .mountpoint = folder_.mount_point(), .source_name = "v2vfs-workshop", .read_only = true};
+      .mountpoint = point, .source_name = "v2vfs-workshop", .read_only = true};
   session_.emplace(*this, state_root_, options, [] {});
-  device_ = mount_device(folder_.mount_point());
+  device_ = mount_device(point);
+  return point;
 } catch (const StartError& e) {
   throw Error(EIO, "the disks cannot be shown to the appliance: {}", e.what());
+}
+
+std::string Workshop::folder() const {
+  const std::lock_guard lock(mount_mutex_);
+  return folder_ ? folder_->path() : "";
 }
 
 void Workshop::unmount() {
   const std::lock_guard lock(mount_mutex_);
   if (!session_) return;
   if (!session_->ended()) {
-    if (mount_device(folder_.mount_point()) == device_) unmount_by_force(folder_.mount_point());
+    const std::string point = folder_->mount_point();
+    if (mount_device(point) == device_) unmount_by_force(point);
     abort_connection(device_);
   }
   session_.reset();

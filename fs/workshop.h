@@ -47,19 +47,23 @@ class Workshop : public NodeSpace {
 
   std::shared_ptr<Node> node(NodeId id) const override;
 
+  /// The private folder, for what belongs to those who read here.
+  /// There from the first run on.
+  std::string folder() const;
+
  private:
   class Folder;
   class DiskFile;
 
-  void mount();
+  std::string mount();
   void unmount();
   void end(std::size_t number);
 
-  const PrivateFolder folder_;
   const std::string state_root_;
-  std::mutex mount_mutex_;
-  std::optional<FuseSession> session_;  // guarded by mount_mutex_
-  std::string device_;                  // guarded by mount_mutex_
+  mutable std::mutex mount_mutex_;
+  std::optional<PrivateFolder> folder_;  // guarded by mount_mutex_
+  std::optional<FuseSession> session_;   // guarded by mount_mutex_
+  std::string device_;                   // guarded by mount_mutex_
 
   mutable std::mutex mutex_;
   std::map<NodeId, std::shared_ptr<Node>> nodes_;  // guarded by mutex_

@@ -69,10 +69,13 @@ def opened_outside(scene, trace: str) -> list:
 
 
 def look_at_everything(mounted) -> bytes:
-    """Reads all files of the mount, as far as they can be read; disks by what is data in their middle."""
+    """Reads all files of the mount, as far as they can be read; disks by what is data in their middle.
+
+    Not the inspection: that is about hostile guests, and starts an appliance.
+    """
     seen = b""
     for path in sorted(mounted.point.rglob("*")):
-        if not path.is_file() or path.name == "ctl":
+        if not path.is_file() or path.name in ("ctl", "inspection.json", "inspection.xml"):
             continue
         try:
             with open(path, "rb") as file:

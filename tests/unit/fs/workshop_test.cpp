@@ -82,9 +82,9 @@ TEST_F(WorkshopTest, shows_the_disks_of_a_run_read_only) {
 }
 
 TEST_F(WorkshopTest, is_mounted_only_when_needed_in_a_folder_of_nobody_elses) {
-  const std::string folder = std::filesystem::directory_iterator(state_root())->path();
-  EXPECT_FALSE(is_our_mount(folder + "/mnt"));
+  EXPECT_FALSE(std::filesystem::exists(state_root()));
   const auto run = workshop_->begin({disk_});
+  const std::string folder = workshop_->folder();
   EXPECT_TRUE(is_our_mount(folder + "/mnt"));
   struct stat st {};
   ASSERT_EQ(::stat(folder.c_str(), &st), 0);
@@ -120,8 +120,7 @@ TEST_F(WorkshopTest, ends_while_somebody_has_a_disk_open) {
 
 TEST_F(WorkshopTest, is_mounted_again_if_somebody_unmounted_it) {
   { const auto run = workshop_->begin({disk_}); }
-  const std::string folder = std::filesystem::directory_iterator(state_root())->path();
-  ASSERT_TRUE(unmount_lazily(folder + "/mnt"));
+  ASSERT_TRUE(unmount_lazily(workshop_->folder() + "/mnt"));
   for (int i = 0; i < 100; ++i) {
     const auto run = workshop_->begin({disk_});
     if (error_of_open(run->paths()[0]) == 0) return;
