@@ -82,7 +82,7 @@ std::optional<KernelDiskName> nvme(std::string_view rest) {
   if (controller.digits == 0 || !rest.starts_with('n')) return std::nullopt;
   std::optional<KernelDiskName> name = numbered(rest.substr(1));
   if (!name || name->disk == 0) return std::nullopt;
-  name->disk += controller.value - 1;
+  name->disk = name->disk - 1 + controller.value;
   return name;
 }
 

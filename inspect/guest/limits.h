@@ -30,7 +30,7 @@ constexpr unsigned kUnlockRounds = 4;  // LUKS in LVM in LUKS ...
 constexpr std::size_t kNotes = 200;
 
 constexpr std::uint64_t kInitrdBytes = 512 << 20;           // stored
-constexpr std::uint64_t kInitrdUnpackedBytes = 2ULL << 30;  // streamed, not kept
+constexpr std::uint64_t kInitrdUnpackedBytes = 1ULL << 30;  // streamed, not kept
 constexpr std::size_t kInitrdEntries = 200'000;
 constexpr std::size_t kInitrdNameBytes = 4096;       // PATH_MAX
 constexpr std::size_t kInitrdNamesBytes = 32 << 20;  // of all entries
