@@ -158,6 +158,34 @@ TEST_F(HostileGuest, root_that_is_none_is_refused) {
   EXPECT_EQ(inspect(options).chosen, 0u);
 }
 
+TEST(BtrfsRoots, are_the_default_and_no_snapshots) {
+  std::string pattern = (fs::temp_directory_path() / "v2vfs-btrfs-XXXXXX").string();
+  const std::string folder = ::mkdtemp(pattern.data());
+  for (const char* const path : {"/root/etc", "/root/bin", "/other"})
+    fs::create_directories(folder + path);
+  std::ofstream(folder + "/root/etc/os-release") << "ID=debian\nVERSION_ID=12\n";
+  Storage storage = test::one_partition();
+  storage.devices[1].type = "btrfs";
+  const std::string root = folder + "/root";
+  test::FolderGuest guest(storage, {{{"/dev/sda1", ""}, folder + "/other"},
+                                    {{"/dev/sda1", "@"}, root},
+                                    {{"/dev/sda1", "@before-upgrade"}, root},
+                                    {{"/dev/sda1", "@second"}, root}});
+  guest.says.subvolumes["/dev/sda1"] = {{256, 5, "@", false, false},
+                                        {257, 5, "@before-upgrade", false, true},
+                                        {258, 5, "@second", false, false}};
+  const GuestInspection found = inspect_guest(guest, {});
+  ASSERT_EQ(found.guests.size(), 2u);
+  EXPECT_EQ(found.guests[0].subvolume, "@");
+  EXPECT_EQ(found.guests[1].subvolume, "@second");
+  EXPECT_EQ(found.chosen, 0u);
+  EXPECT_EQ(found.readiness.at(0).code, "several-roots");
+  InspectOptions options;
+  options.root = "/dev/sda1:@second";
+  EXPECT_EQ(inspect_guest(guest, options).chosen, 1u);
+  fs::remove_all(folder);
+}
+
 TEST(LockedGuest, is_opened_by_the_key_that_fits) {
   std::string pattern = (fs::temp_directory_path() / "v2vfs-luks-XXXXXX").string();
   const std::string folder = ::mkdtemp(pattern.data());

@@ -197,6 +197,13 @@ TEST(Initrd, lz4_without_padding_may_be_followed_by_lz4) {
   EXPECT_EQ(found.entries.size(), 4u);
 }
 
+TEST(Initrd, lz4_that_is_cut_ends_before_its_last_block) {
+  const std::string packed = lz4(kMain) + lz4(archive(entry("init", std::string(5000, 'x'))));
+  const InitrdArchive found = read(packed.substr(0, packed.size() - 3));
+  EXPECT_EQ(found.tail, "unknown");
+  EXPECT_EQ(found.tail_offset, lz4(kMain).size() + 4);
+}
+
 TEST(Initrd, zeros_behind_lz4_are_told) {
   const std::string packed = lz4(kMain);
   const InitrdArchive found = read(packed + std::string(100, '\0'));
@@ -236,8 +243,8 @@ TEST(Initrd, rubbish_is_told) {
   EXPECT_NE(read("070701").problem, "");
   EXPECT_NE(read("070707000000").problem, "");
   std::string bad = kMain;
-  bad.replace(6 + 11 * 8, 8, "fffffff0");  // the length of a name
-  EXPECT_NE(read(bad).problem, "");
+  bad.replace(6 + 11 * 8, 8, "00002000");  // the length of a name
+  EXPECT_NE(read(bad).problem.find("a name of 8192 bytes"), std::string::npos);
   bad = kMain;
   bad.replace(6 + 6 * 8, 8, "ffffffff");  // of a file
   EXPECT_NE(read(bad).problem, "");
