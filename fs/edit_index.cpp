@@ -116,7 +116,8 @@ void write(Writer& out, const JournalEntry& entry) {
   out.string(entry.path);
   write(out, entry.wanted);
   write(out, entry.replaced);
-  out.number(entry.chosen.permissions | entry.chosen.owner << 1 | entry.chosen.label << 2);
+  out.number(entry.chosen.permissions | entry.chosen.owner << 1 | entry.chosen.label << 2 |
+             entry.chosen.xattrs << 3);
   out.number(static_cast<std::uint64_t>(entry.saved_ns));
   out.number(entry.content.has_value());
   if (entry.content) {
@@ -135,7 +136,7 @@ JournalEntry read_entry(Reader& in) {
   entry.wanted = read_state(in);
   entry.replaced = read_replaced(in);
   const std::uint64_t chosen = in.number();
-  entry.chosen = {(chosen & 1) != 0, (chosen & 2) != 0, (chosen & 4) != 0};
+  entry.chosen = {(chosen & 1) != 0, (chosen & 2) != 0, (chosen & 4) != 0, (chosen & 8) != 0};
   entry.saved_ns = static_cast<std::int64_t>(in.number());
   if (in.flag()) {
     entry.content.emplace();

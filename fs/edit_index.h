@@ -24,7 +24,8 @@ namespace v2vfs::fs {
 struct ChosenParts {
   bool permissions = false;
   bool owner = false;
-  bool label = false;  // security.selinux
+  bool label = false;   // security.selinux
+  bool xattrs = false;  // all of them: it was a file of the guest elsewhere
   bool operator==(const ChosenParts&) const = default;
 };
 
