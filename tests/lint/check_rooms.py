@@ -59,6 +59,12 @@ LIBRARIES = {
     r"(gtest|gmock|benchmark)/": ["tests/*"],
 }
 
+# Calls of a library: the files that may make them.
+CALLS = {
+    # libguestfs's own inspection is the referee in tests; private calls have no promise.
+    r"\bguestfs_(inspect|internal)_\w+": ["inspect/guest/guestfs_rpm.cpp"],
+}
+
 CODE = {".h", ".cpp", ".inc"}
 WITH_SPDX = CODE | {".py", ".sh", ".cmake"}
 # Formats of others, kept as they are: no rule but the size of text is about them.
@@ -126,6 +132,15 @@ def check_includes(path, lines):
             yield number, breach
 
 
+def check_calls(path, lines):
+    for pattern, places in CALLS.items():
+        if matches(path, places):
+            continue
+        for number, line in enumerate(lines, 1):
+            if call := re.search(pattern, line):
+                yield number, f"{call.group(0)} belongs in {', '.join(places)}"
+
+
 def check_spdx(path, lines):
     if pathlib.Path(path).suffix not in WITH_SPDX and pathlib.Path(path).name != "CMakeLists.txt":
         return
@@ -165,7 +180,7 @@ def check_file(root, path, words):
     is_data = suffix in DATA or "/seeds/" in path
     checks = [] if is_data else [check_size, check_spdx]
     if suffix in CODE:
-        checks += [check_includes, check_header]
+        checks += [check_includes, check_calls, check_header]
     for check in checks:
         yield from check(path, lines)
     yield from check_paths(path, lines)

@@ -58,6 +58,18 @@ TEST(Options, sizes_have_units) {
   EXPECT_THAT(refusal({"a", "/m", "-o", "reserve=99999999999T"}), HasSubstr("at most 64T"));
 }
 
+TEST(Options, appliances_have_bounds) {
+  EXPECT_GE(parse({"a", "/m"}).appliances, 1U);
+  const Options options =
+      parse({"a", "/m", "-o", "appliances=3,appliance-idle=0,appliance-timeout=45"});
+  EXPECT_EQ(options.appliances, 3U);
+  EXPECT_EQ(options.appliance_idle_s, 0U);
+  EXPECT_EQ(options.appliance_timeout_s, 45U);
+  EXPECT_THAT(refusal({"a", "/m", "-o", "appliances=0"}), HasSubstr("from 1 to 64"));
+  EXPECT_THAT(refusal({"a", "/m", "-o", "appliance-timeout=1"}), HasSubstr("from 10"));
+  EXPECT_THAT(refusal({"a", "/m", "-o", "appliance-idle=-1"}), HasSubstr("whole number"));
+}
+
 TEST(Options, networks) {
   const Options options = parse({"a", "/m", "-o", "bridge=br0,network-map=VM Network:lab"});
   EXPECT_EQ(options.vm.network.kind, convert::NetworkKind::bridge);
