@@ -25,12 +25,15 @@ MIB = 1 << 20
 SIZE = 2 * MIB
 SECRET = b"this is nobody's business "
 BAD_OVF = mount.PROJECT / "tests/bad/ovf"
+BAD_TEXTS = mount.PROJECT / "tests/bad/texts"
 
 # What the daemon needs of the system, whatever the source says.
 ALLOWED = [r"/etc/ld\.so\.(cache|preload)", r"(/usr)?/lib(64)?/.*\.so[.\d]*", r"/dev/(fuse|null|kvm)",
            r"/proc/(self|\d+)/(mountinfo|cgroup)", r"/proc/sys/kernel/random/boot_id", r"/proc/(cpuinfo|filesystems)",
            r"/sys/devices/system/cpu(/.*)?", r"/sys/fs/fuse/connections/\d+/abort", r"/etc/(localtime|fuse\.conf)",
-           r"/usr/share/zoneinfo/.*", r"/(usr/share|etc)/qemu/firmware(/.*)?", r"/etc/ssl/openssl\.cnf"]
+           r"/usr/share/zoneinfo/.*", r"/usr/lib/.*/gconv/gconv-modules(\.cache|\.d/.*)?", r"/(usr/share|etc)/qemu/firmware(/.*)?", r"/etc/ssl/openssl\.cnf",
+           # constructors of libcap-ng and libnuma, which libvirt is linked with
+           r"/proc/\d+/status", r"/proc/sys/kernel/cap_last_cap", r"/sys/devices/system/node(/.*)?"]
 PROGRAMS = {"v2vfs", "fusermount3"}
 
 
@@ -165,6 +168,39 @@ def names():
         outcome = survives(scene, scene.ovf("names.ovf", [(name, [disk]) for name in given]))
         expect(len(outcome), len(given), "VMs")
         neighbours(outcome)
+
+
+# VMX, Xen configurations, libvirt domains.
+
+def texts():
+    """All bad ones in one folder, with a good neighbour; those that name files, each by itself too."""
+    with Scene() as scene:
+        traps(scene)
+        for file in sorted(BAD_TEXTS.iterdir()):
+            if "-many" not in file.name:  # hundreds of disks to look at
+                shutil.copy(file, scene.source / file.name)
+        scene.ovf("good.ovf", [("the good one", [scene.vmdk("good.vmdk", SIZE)])])
+        neighbours(survives(scene, scene.source))
+
+
+def text_case(file: pathlib.Path):
+    def body():
+        with Scene() as scene:
+            traps(scene)
+            shutil.copy(file, scene.source / file.name)
+            survives(scene, scene.source / file.name)
+    return body
+
+
+def absolute_path():
+    """A libvirt domain names a file that is there, outside: not without its folder, and only that one with it."""
+    for kind, text in (("xml", "<domain><name>a</name><memory>65536</memory><devices><disk type='file'><source file='{}'/>"
+                               "<target dev='vda' bus='virtio'/></disk></devices></domain>"),
+                       ("cfg", "name = 'a'\nmemory = 64\nbootloader = 'x'\ndisk = [ '{},raw,xvda,w' ]\n")):
+        with Scene() as scene:
+            traps(scene)
+            (scene.source / f"a.{kind}").write_text(text.format(scene.folder / "secret"))
+            survives(scene, scene.source / f"a.{kind}")
 
 
 # VMDK descriptors.
@@ -304,6 +340,7 @@ def trace_sees():
 
 QUICK_OVF = {"doctype", "doctype-system-entity", "billion-laughs", "href-parent", "href-absolute", "href-symlink", "href-fifo",
              "href-proc", "name-shell", "disk-parent-cycle"}
+QUICK_TEXTS = {"href-absolute", "href-parent", "href-device", "target-symlink", "source-proc"}
 QUICK_EXTENTS = {("flat", "parent"), ("flat", "absolute"), ("flat", "symlink"), ("flat", "fifo"), ("flat", "proc-fd"),
                  ("flat", "device"), ("sparse", "symlink-folder"), ("parent", "parent")}
 QUICK_LIES = {"size-past-end", "size-wraps", "name-parent", "symbolic-link", "long-name"}
@@ -315,6 +352,10 @@ def main() -> int:
     cases.run("names", names)
     for file in sorted(BAD_OVF.glob("*.ovf")):
         cases.run(f"ovf-{file.stem}", ovf_case(file), full=file.stem not in QUICK_OVF)
+    cases.run("texts", texts)
+    cases.run("text-absolute", absolute_path)
+    for file in sorted([*BAD_TEXTS.glob("href-*"), *BAD_TEXTS.glob("target-*"), *BAD_TEXTS.glob("source-*")]):
+        cases.run(f"text-{file.stem}", text_case(file), full=file.stem not in QUICK_TEXTS)
     for kind in ("flat", "sparse", "second", "device", "parent"):
         for target in TARGETS:
             cases.run(f"extent-{kind}-{target}", extent_case(kind, target), full=(kind, target) not in QUICK_EXTENTS)
