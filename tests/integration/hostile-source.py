@@ -33,7 +33,8 @@ ALLOWED = [r"/etc/ld\.so\.(cache|preload)", r"(/usr)?/lib(64)?/.*\.so[.\d]*", r"
            r"/sys/devices/system/cpu(/.*)?", r"/sys/fs/fuse/connections/\d+/abort", r"/etc/(localtime|fuse\.conf)",
            r"/usr/share/zoneinfo/.*", r"/usr/lib/.*/gconv/gconv-modules(\.cache|\.d/.*)?", r"/(usr/share|etc)/qemu/firmware(/.*)?", r"/etc/ssl/openssl\.cnf",
            # constructors of libcap-ng and libnuma, which libvirt is linked with
-           r"/proc/\d+/status", r"/proc/sys/kernel/cap_last_cap", r"/sys/devices/system/node(/.*)?"]
+           r"/proc/\d+/status", r"/proc/sys/kernel/cap_last_cap", r"/sys/devices/system/node(/.*)?",
+           r"/proc/sys/vm/overcommit_memory"]  # glibc, when it gives memory back
 PROGRAMS = {"v2vfs", "fusermount3"}
 
 
