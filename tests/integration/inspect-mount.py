@@ -112,16 +112,20 @@ def look_around(vm: pathlib.Path) -> None:
 
 
 def interrupted_wait_ends(text: pathlib.Path) -> None:
-    for number in (signal.SIGINT, signal.SIGKILL):
-        cat = start_cat(text)
-        time.sleep(0.3)
-        expect(cat.poll(), None, "the second cat waits")
-        start = time.monotonic()
-        cat.send_signal(number)
-        cat.wait(10)
-        cat.communicate()
-        if time.monotonic() - start > 1:
-            raise AssertionError(f"a wait ended {time.monotonic() - start:.1f} s after signal {number}")
+    """As the best of several: on a busy machine a process may wait for the processor."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        times = []
+        for _ in range(4):
+            cat = start_cat(text)
+            time.sleep(0.3)
+            expect(cat.poll(), None, "the second cat waits")
+            start = time.monotonic()
+            cat.send_signal(number)
+            cat.wait(10)
+            times.append(time.monotonic() - start)
+            cat.communicate()
+        if min(times) > 0.1:
+            raise AssertionError(f"a wait ended {min(times):.2f} s after signal {number}")
 
 
 def real_guest():

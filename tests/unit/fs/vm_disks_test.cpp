@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <thread>
@@ -51,12 +52,22 @@ class VmDisks : public ::testing::Test {
   }
 
   void mount() {
+    queue_.reset();
     vm_.reset();
+    queue_.emplace(1);
     states_.emplace(folder_.path() + "/states", "/mnt", std::set<std::string>{"web"});
     context_ = {.mountpoint = "/mnt",
                 .host = [] { return convert::HostChoice{}; },
                 .io = &real_io(),
-                .states = &*states_};
+                .states = &*states_,
+                .inspect =
+                    [this](const auto&, const auto& disks, const auto&) {
+                      char first = 0;
+                      disks[0]->read(kPlace, std::as_writable_bytes(std::span(&first, 1)));
+                      ++inspections_;
+                      return InspectionTexts{std::string("disks begin with ") + first, "<xml/>"};
+                    },
+                .slow_work = &*queue_};
     inspect::FoundMachine machine;
     machine.spec.id = machine.spec.name = machine.folder = "web";
     machine.spec.memory_bytes = 1 << 30;
@@ -93,11 +104,25 @@ class VmDisks : public ::testing::Test {
     return 0;
   }
 
+  /// inspection.json, as a program opens and reads it.
+  std::string inspection() {
+    for (;;) {
+      try {
+        return vm_->inspection().text(InspectionFormat::json);
+      } catch (const NotYet& not_yet) {
+        while (!not_yet.event->ended()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        if (const auto failure = not_yet.event->failure()) throw *failure;
+      }
+    }
+  }
+
   static constexpr std::uint64_t kPlace = 20 << 20;  // behind the cold zone, in the reserve
   TemporaryFolder folder_;
   std::optional<StateDir> states_;
   MountContext context_;
   std::shared_ptr<Vm> vm_;
+  std::atomic<int> inspections_ = 0;
+  std::optional<WorkQueue> queue_;  // last: its jobs need the VM
 };
 
 TEST_F(VmDisks, keep_what_was_written) {
@@ -219,6 +244,53 @@ TEST_F(VmDisks, that_changed_are_never_mixed_even_while_another_cannot_be_read) 
   std::filesystem::remove(source() + "/b.raw");
   mount();
   EXPECT_EQ(error_of([&] { read(0, 5); }), ESTALE);
+}
+
+TEST_F(VmDisks, are_inspected_again_after_a_write_and_after_a_reset) {
+  EXPECT_EQ(inspection(), std::string("disks begin with \0", 18));
+  write(0, "hello");
+  EXPECT_EQ(inspection(), "disks begin with h");
+  mount();
+  EXPECT_EQ(inspection(), "disks begin with h");
+  EXPECT_EQ(inspections_, 2);
+  control("reset");
+  EXPECT_EQ(vm_->inspection().bytes(InspectionFormat::json), 0u);
+  EXPECT_EQ(inspection(), std::string("disks begin with \0", 18));
+}
+
+TEST_F(VmDisks, are_inspected_again_after_a_truncate_by_path) {
+  inspection();
+  AttrChange longer;
+  longer.bytes = vm_->disk(0)->bytes() + 512;
+  DiskNode(1, context_, vm_, 0).change(longer);
+  inspection();
+  EXPECT_EQ(inspections_, 2);
+}
+
+TEST_F(VmDisks, of_which_one_cannot_be_read_are_not_inspected) {
+  std::filesystem::remove(source() + "/b.raw");
+  mount();
+  EXPECT_EQ(error_of([&] { inspection(); }), EIO);
+  EXPECT_EQ(vm_->status().failure->code, "disk-unusable");
+  EXPECT_EQ(inspections_, 0);
+}
+
+TEST_F(VmDisks, whose_header_was_rewritten_are_stale_for_who_opened_them_before) {
+  const auto reader = open(0, O_RDONLY);
+  const auto writer = open(0, O_RDWR);
+  char byte = 'x';
+  const auto bytes = std::as_writable_bytes(std::span(&byte, 1));
+  writer->write(0, bytes, false, Caller(0, 1));
+  EXPECT_EQ(error_of([&] { reader->read(kPlace, bytes); }), ESTALE);
+  EXPECT_EQ(error_of([&] { open(0, O_RDONLY)->read(kPlace, bytes); }), 0);
+}
+
+TEST_F(VmDisks, that_nobody_has_bound_yet_may_be_opened_and_looked_at_while_others_write) {
+  const auto reader = open(0, O_RDONLY);
+  write(0, "hello");
+  char byte = 0;
+  reader->read(kPlace, std::as_writable_bytes(std::span(&byte, 1)));
+  EXPECT_EQ(byte, 'h');
 }
 
 }  // namespace
