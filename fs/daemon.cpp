@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "fs/fuse_session.h"
@@ -62,6 +63,20 @@ std::vector<std::string> absolute_paths(const std::vector<std::string>& paths) {
     absolute.push_back(is_path ? std::filesystem::absolute(path).string() : path);
   }
   return absolute;
+}
+
+/// A request that waits longer than this ends the whole connection (fuse.rst of the kernel).
+void warn_of_request_timeout() {
+  for (const char* file : {"default_request_timeout", "max_request_timeout"}) {
+    const std::string path = std::string("/proc/sys/fs/fuse/") + file;
+    unsigned seconds = 0;
+    if (std::ifstream(path) >> seconds && seconds > 0) {
+      log::warning(
+          "{} is {} s: if somebody waits longer than that for a guest to be read, the kernel ends "
+          "the whole mount. Set it to 0",
+          path, seconds);
+    }
+  }
 }
 
 inspect::FoundSource find_source(const Options& options) {
@@ -151,6 +166,7 @@ void Daemon::prepare() {
   check_outside(options_.mountpoint, {options_.state_dir});
   source_ = find_source(options_);
   start_log(options_);
+  warn_of_request_timeout();
 }
 
 MachineInspector::Setup Daemon::inspector_setup() const {

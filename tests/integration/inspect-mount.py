@@ -252,6 +252,29 @@ def daemon_is_killed():
         scene.unmount(again)
 
 
+def many_at_once():
+    """Four VMs asked at once with two places: all answer, never more than two appliances, looking around stays quick."""
+    need_appliance()
+    with Scene() as scene:
+        mounted = scene.run_daemon(small_vms(scene, 5), "appliances=2")
+        cats = [start_cat(mounted.vm(f"vm-{n}") / "inspection.json") for n in range(4)]
+        most, looks = 0, []
+        while any(cat.poll() is None for cat in cats):
+            most = max(most, len(qemus_of(mounted.daemon)))
+            looks.append(seconds_of(lambda: list(os.scandir(mounted.vm("vm-4")))))
+            time.sleep(0.2)
+        for cat in cats:
+            code, out, said = finished(cat, 10)
+            expect((code, said), (0, ""), "cat")
+            expect(json.loads(out)["guests"], [], "guests")
+        expect(most, 2, "appliances at once")
+        looks.sort()
+        print(f"    ls of an idle VM: median {looks[len(looks) // 2] * 1000:.1f} ms of {len(looks)}")
+        if looks[len(looks) // 2] > 0.05:
+            raise AssertionError("looking around is slow meanwhile")
+        scene.unmount(mounted)
+
+
 def no_kernel():
     """Without a kernel the appliance cannot start, and the error names the package."""
     need("unshare")
@@ -294,6 +317,7 @@ def main() -> int:
     cases.run("real-guest", real_guest)
     cases.run("hung-appliance", hung_appliance, full=True)
     cases.run("written-to", written_to, full=True)
+    cases.run("many-at-once", many_at_once, full=True)
     cases.run("ends-with-the-mount", ends_with_the_mount)
     cases.run("daemon-is-killed", daemon_is_killed, full=True)
     return cases.exit_code()
