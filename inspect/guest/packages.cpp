@@ -5,6 +5,7 @@
 
 #include "inspect/base/text.h"
 #include "inspect/guest/limits.h"
+#include "inspect/guest/rpm_ndb.h"
 #include "inspect/guest/text_lines.h"
 
 namespace v2vfs::inspect {
@@ -60,10 +61,22 @@ std::string rpm_management(GuestReader& reader) {
                                  {"/usr/bin/apt-get", "apt"}});
 }
 
+std::vector<PackageEntry> rpm_packages(GuestReader& reader, const std::string& root) {
+  for (const char* const path : {"/usr/lib/sysimage/rpm/Packages.db", "/var/lib/rpm/Packages.db"}) {
+    const auto real = reader.resolve(path);
+    const auto stat = real ? reader.stat(*real) : std::nullopt;
+    if (!stat || stat->kind != FileKind::file) continue;
+    return read_rpm_ndb(stat->bytes, [&](std::uint64_t offset, std::size_t length) {
+      return reader.guest().read(*real, offset, length);
+    });
+  }
+  return reader.guest().rpm_packages(root);
+}
+
 std::vector<Application> rpm_applications(GuestReader& reader, const std::string& root) {
   std::vector<Application> found;
   reader.attempt("the RPM database", [&] {
-    for (PackageEntry& package : reader.guest().rpm_packages(root)) {
+    for (PackageEntry& package : rpm_packages(reader, root)) {
       if (found.size() >= kPackages) break;
       Application application;
       application.name = std::move(package.name);

@@ -23,7 +23,8 @@ Application parse_pacman_desc(std::string_view text);
 void split_package_version(std::string_view text, Application& application);
 
 /// The packages of the mounted guest by its own database; sets package_format, package_management
-/// and applications. RPM lists come from Guest::rpm_packages for the root at facts.root.
+/// and applications. RPM lists come from Guest::rpm_packages for the root at
+/// facts.root, SUSE's ndb databases are read by our own code.
 void find_packages(GuestReader& reader, GuestFacts& facts, bool list_applications);
 
 }  // namespace v2vfs::inspect

@@ -38,9 +38,8 @@ class GuestDisks:
         self.guests = 0
 
     def new_disk(self, owner: str) -> str:
-        path = self.folder / f"disk{len(self.disks)}.raw"
-        with open(path, "xb") as file:
-            file.truncate(DISK_MIB << 20)
+        path = self.folder / f"disk{len(self.disks)}.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, f"{DISK_MIB}M"], check=True)
         self.disks.append((path, owner))
         return f"/dev/sd{letters(len(self.disks) - 1)}"
 
@@ -275,5 +274,5 @@ class GuestDisks:
         script = self.folder / "make.fish"
         script.write_text("run\n" + "\n".join(self.script) + "\n")
         disks = [word for path, _ in self.disks for word in ("-a", path)]
-        subprocess.run(["guestfish", "--format=raw", *disks, "-f", script], check=True, env={**os.environ, **DIRECT},
+        subprocess.run(["guestfish", "--format=qcow2", *disks, "-f", script], check=True, env={**os.environ, **DIRECT},
                        stdout=subprocess.DEVNULL, timeout=1800)

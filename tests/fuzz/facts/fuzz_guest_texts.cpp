@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "inspect/base/error.h"
 #include "inspect/guest/boot_menu.h"
 #include "inspect/guest/device_names.h"
 #include "inspect/guest/fstab.h"
@@ -14,6 +15,7 @@
 #include "inspect/guest/os_release.h"
 #include "inspect/guest/osinfo.h"
 #include "inspect/guest/packages.h"
+#include "inspect/guest/rpm_ndb.h"
 #include "inspect/guest/text_lines.h"
 #include "inspect/guest/windows_facts.h"
 #include "inspect/guest/yaml_scalars.h"
@@ -52,7 +54,7 @@ void menu(const BootMenu& found) { find_default(found); }
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string text(reinterpret_cast<const char*>(data + 1), size - 1);
-  switch (data[0] % 16) {
+  switch (data[0] % 17) {
     case 0:
       devices(text);
       break;
@@ -107,6 +109,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       registry_strings({7, text});
       pe_arch(text);
       short_id_of_file("suse.com", text);
+      break;
+    case 16:
+      parse_rpm_header(text);
+      try {
+        read_rpm_ndb(text.size(), [&](std::uint64_t offset, std::size_t length) {
+          return offset >= text.size() ? std::string() : text.substr(offset, length);
+        });
+      } catch (const v2vfs::Error&) {
+      }
       break;
     case 15:
       compare_versions(text.substr(0, size / 2), text.substr(size / 2));

@@ -6,8 +6,10 @@ import gzip
 import json
 import lzma
 import pathlib
+import sqlite3
 import struct
 import subprocess
+import zlib
 
 ELF_MACHINES = {"x86_64": (2, 62), "i386": (1, 3), "aarch64": (2, 183)}
 REG_SZ, REG_EXPAND_SZ, REG_BINARY, REG_DWORD, REG_MULTI_SZ = 1, 2, 3, 4, 7
@@ -81,6 +83,70 @@ def registry_value(value):
     if isinstance(value, bytes):
         return {"type": REG_BINARY, "hex": value.hex()}
     return text_value(value)
+
+
+def rpm_header(name, version, release, arch):
+    """A package's header as the database holds it: index and data, without a region (rpm's lib/header.c)."""
+    string, i18n, number = 6, 9, 4
+    entries = [(1000, string, name), (1001, string, version), (1002, string, release), (1004, i18n, name),
+               (1008, number, 1500000000), (1009, number, 1), (1014, string, "MIT"), (1021, string, "linux"),
+               (1022, string, arch),
+               (1044, string, f"{name}.src.rpm")]
+    index, data = b"", b""
+    for tag, kind, value in entries:
+        if kind == number:
+            data += bytes(-len(data) % 4)
+        index += struct.pack(">IIII", tag, kind, len(data), 1)
+        data += struct.pack(">I", value) if kind == number else value.encode() + b"\0"
+    return struct.pack(">II", len(entries), len(data)) + index + data
+
+
+RPM_INDEXES = ("Name", "Basenames", "Group", "Requirename", "Providename", "Conflictname", "Obsoletename", "Triggername",
+               "Dirnames", "Installtid", "Sigmd5", "Sha1header", "Filetriggername", "Transfiletriggername",
+               "Recommendname", "Suggestname", "Supplementname", "Enhancename")
+
+
+def rpm_sqlite(path, headers):
+    """RHEL 9, Fedora 33 and later: the table Packages of rpmdb.sqlite."""
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
+    for index in RPM_INDEXES:
+        kind = "BLOB" if index in ("Sigmd5", "Installtid") else "TEXT"
+        database.execute(f"CREATE TABLE '{index}' (key {kind} NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL, "
+                         "FOREIGN KEY (hnum) REFERENCES 'Packages'(hnum))")
+    for number, (name, header) in enumerate(headers, 1):
+        database.execute("INSERT INTO Packages VALUES (?, ?)", (number, header))
+        database.execute("INSERT INTO Name VALUES (?, ?, 0)", (name, number))
+    database.commit()
+    database.close()
+
+
+def rpm_berkeley(path, headers):
+    """RHEL up to 8: a hash of number -> header; number 0 holds the next one. Little-endian, by db5.3_load."""
+    dump = "VERSION=3\nformat=bytevalue\ntype=hash\ndb_pagesize=4096\nHEADER=END\n"
+    dump += f" {struct.pack('<I', 0).hex()}\n {struct.pack('<I', len(headers)).hex()}\n"
+    for number, (_, header) in enumerate(headers, 1):
+        dump += f" {struct.pack('<I', number).hex()}\n {header.hex()}\n"
+    path.unlink(missing_ok=True)
+    subprocess.run(["db5.3_load", path], input=(dump + "DATA=END\n").encode(), check=True)
+
+
+def rpm_ndb(path, headers):
+    """SUSE from 15 on: pages of slots, then the headers with a head and a checksummed tail (rpm's lib/backend/ndb/rpmpkg.c)."""
+    block, slot_pages = 16, 1
+    slots = [(0, 0, 0)] * (slot_pages * 4096 // 16 - 2)
+    blobs = b""
+    start = slot_pages * 4096 // block
+    for number, (_, header) in enumerate(headers, 1):
+        head = struct.pack("<4sIII", b"BlbS", number, 1, len(header))
+        body = head + header + bytes(-(len(head) + len(header) + 12) % block)
+        tail = struct.pack("<II4s", zlib.adler32(body), len(header), b"BlbE")
+        stored = body + tail
+        slots[number - 1] = (number, start + len(blobs) // block, len(stored) // block)
+        blobs += stored
+    head = struct.pack("<4sIIII", b"RpmP", 0, 1, slot_pages, len(headers) + 1)
+    table = b"".join(struct.pack("<4sIII", b"Slot", *slot) for slot in slots)
+    path.write_bytes(head.ljust(32, b"\0") + table + blobs)
 
 
 class Guest:
@@ -194,12 +260,26 @@ class Guest:
         for name, version, release in listed:
             self.rpm.append({"name": name, "version": version, "release": release, "arch": "x86_64"})
 
+    def write_rpm_database(self):
+        """Over the empty file that stands for it, in the format that its name says."""
+        headers = [(each["name"], rpm_header(each["name"], each["version"], each["release"], each["arch"]))
+                   for each in self.rpm]
+        writers = {"Packages": rpm_berkeley, "Packages.db": rpm_ndb, "rpmdb.sqlite": rpm_sqlite}
+        for folder in ("var/lib/rpm", "usr/lib/sysimage/rpm"):
+            for name, writer in writers.items():
+                for root in self.folders.values():
+                    path = root / folder / name
+                    if path.exists():
+                        path.unlink()
+                        writer(path, headers)
+
     def key(self, hive, path, values=None, keys=()):
         self.registry.setdefault(hive, {})[path] = {
             "keys": list(keys),
             "values": {name: registry_value(value) for name, value in (values or {}).items()}}
 
     def write(self):
+        self.write_rpm_database()
         says = {"storage": {"devices": self.devices, "tables": self.tables,
                             "partitions": self.partitions, "volumes": self.volumes},
                 "folders": [{"device": device, "subvolume": subvolume, "folder": folder.name}

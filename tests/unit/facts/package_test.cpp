@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include "inspect/base/error.h"
 #include "inspect/guest/hypervisor_items.h"
 #include "inspect/guest/kernel_drivers.h"
 #include "inspect/guest/network_files.h"
 #include "inspect/guest/packages.h"
+#include "inspect/guest/rpm_ndb.h"
 #include "inspect/guest/yaml_scalars.h"
 
 namespace v2vfs::inspect {
@@ -33,6 +35,39 @@ TEST(PackageDatabases, survive_rubbish) {
     EXPECT_TRUE(parse_apk_installed(text).empty());
     EXPECT_EQ(parse_pacman_desc(text).name, "");
   }
+}
+
+std::vector<PackageEntry> read_ndb(const std::string& file) {
+  return read_rpm_ndb(file.size(), [&](std::uint64_t offset, std::size_t length) {
+    return offset >= file.size() ? std::string() : file.substr(offset, length);
+  });
+}
+
+TEST(RpmNdb, refuses_what_is_none) {
+  std::string file = "RpmP" + std::string(28, '\0');
+  EXPECT_TRUE(read_ndb(file).empty());
+  file[12] = 1;  // a page of slots that is not there
+  EXPECT_THROW(read_ndb(file), Error);
+  file.resize(4096);
+  EXPECT_THROW(read_ndb(file), Error);  // slots without their word
+  EXPECT_THROW(read_ndb("BDB"), Error);
+  for (std::size_t at = 32; at < 4096; at += 16) file.replace(at, 4, "Slot");
+  EXPECT_TRUE(read_ndb(file).empty());
+  file[32 + 8] = '\x01';  // a package that lies in the head
+  EXPECT_THROW(read_ndb(file), Error);
+  file[32 + 10] = '\x7f';  // one that lies behind the end
+  EXPECT_THROW(read_ndb(file), Error);
+}
+
+TEST(RpmHeader, keeps_to_its_own_bytes) {
+  using namespace std::string_literals;
+  EXPECT_FALSE(parse_rpm_header(""));
+  EXPECT_FALSE(parse_rpm_header("\xff\xff\xff\xff\xff\xff\xff\xff"s));
+  EXPECT_FALSE(parse_rpm_header("\0\0\0\x01\0\0\0\x05"s));
+  const std::string entry = "\0\0\x03\xe8\0\0\0\x06\0\0\0\0\0\0\0\x01"s;
+  EXPECT_EQ(parse_rpm_header("\0\0\0\x01\0\0\0\x03"s + entry + "abc")->name, "abc");
+  const std::string outside = "\0\0\x03\xe8\0\0\0\x06\0\0\xff\0\0\0\0\x01"s;
+  EXPECT_FALSE(parse_rpm_header("\0\0\0\x01\0\0\0\x03"s + outside + "abc"));
 }
 
 TEST(KernelDrivers, come_from_every_list) {
