@@ -30,6 +30,7 @@ BAD_TEXTS = mount.PROJECT / "tests/bad/texts"
 # What the daemon needs of the system, whatever the source says.
 ALLOWED = [r"/etc/ld\.so\.(cache|preload)", r"(/usr)?/lib(64)?/.*\.so[.\d]*", r"/dev/(fuse|null|kvm)",
            r"/proc/(self|\d+)/(mountinfo|cgroup)", r"/proc/sys/kernel/random/boot_id", r"/proc/(cpuinfo|filesystems)",
+           r"/proc/sys/fs/fuse/(default|max)_request_timeout",
            r"/sys/devices/system/cpu(/.*)?", r"/sys/fs/fuse/connections/\d+/abort", r"/etc/(localtime|fuse\.conf)",
            r"/usr/share/zoneinfo/.*", r"/usr/lib/.*/gconv/gconv-modules(\.cache|\.d/.*)?", r"/(usr/share|etc)/qemu/firmware(/.*)?", r"/etc/ssl/openssl\.cnf",
            # constructors of libcap-ng and libnuma, which libvirt is linked with
