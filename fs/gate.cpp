@@ -6,13 +6,12 @@
 #include <utility>
 
 #include "fs/durable_file.h"
+#include "fs/state_dir.h"
 #include "inspect/base/log.h"
 #include "inspect/base/text.h"
 
 namespace v2vfs::fs {
 namespace {
-
-constexpr const char* kChangesFile = "changes";
 
 std::uint64_t read_changes(const std::string& folder) {
   const std::optional<std::string> text = read_small_file(folder, kChangesFile);

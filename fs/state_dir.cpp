@@ -142,7 +142,7 @@ bool holds_something(const std::string& folder) {
   for (stdfs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename();
-    if (name != kRecordFile && name != kLockFile) return true;
+    if (name != kRecordFile && name != kLockFile && name != kChangesFile) return true;
   }
   return error && error != std::errc::no_such_file_or_directory;
 }

@@ -13,6 +13,9 @@
 
 namespace v2vfs::fs {
 
+/// Of a VM's state: how often its disks' content began to change (gate.h). Worth nothing alone.
+constexpr const char* kChangesFile = "changes";
+
 /// What state.json of a VM's state says about the machine it belongs to.
 struct StateRecord {
   struct File {

@@ -258,6 +258,15 @@ TEST_F(VmDisks, are_inspected_again_after_a_write_and_after_a_reset) {
   EXPECT_EQ(inspection(), std::string("disks begin with \0", 18));
 }
 
+TEST_F(VmDisks, that_were_reset_leave_no_state) {
+  inspection();
+  write(0, "hello");
+  control("reset");
+  queue_.reset();
+  vm_.reset();
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path() + "/states"));
+}
+
 TEST_F(VmDisks, are_inspected_again_after_a_truncate_by_path) {
   inspection();
   AttrChange longer;
