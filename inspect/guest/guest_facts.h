@@ -202,7 +202,7 @@ struct WindowsFacts {
 
 /// A text file of the guest that was read, for whoever plans changes of it.
 struct ConfigFile {
-  std::string real_path;
+  std::string real_path;  // where it was itself a symlink: what that leads to
   std::string text;
 };
 

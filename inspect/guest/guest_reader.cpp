@@ -11,6 +11,8 @@
 namespace v2vfs::inspect {
 namespace {
 
+constexpr std::size_t kPieceBytes = 4 << 20;
+
 /// Errors that only say that there is no such thing.
 bool means_absent(int error_number) {
   return error_number == ENOENT || error_number == ENOTDIR || error_number == ELOOP ||
@@ -53,19 +55,53 @@ void GuestReader::attempt(const std::string& what, const std::function<void()>& 
   });
 }
 
+std::optional<GuestReader::Seen> GuestReader::look(const std::string& path) {
+  if (const auto known = seen_.find(path); known != seen_.end()) return known->second;
+  std::optional<Seen> found = guarded(path, std::optional<Seen>(), [&] {
+    Seen seen{path, guest_.stat(path)};
+    if (seen.stat.kind != FileKind::symlink) return std::optional<Seen>(seen);
+    const std::optional<std::string> real = guest_.resolve(path);
+    if (!real) return std::optional<Seen>();
+    return std::optional<Seen>({*real, guest_.stat(*real)});
+  });
+  if (seen_.size() < kPathsRemembered) seen_[path] = found;
+  return found;
+}
+
+std::string GuestReader::read_all(const Seen& file, std::size_t most_bytes) {
+  if (file.stat.bytes > most_bytes) {
+    throw Error(EFBIG, "it is larger than what is read of such a file ({} bytes)", most_bytes);
+  }
+  std::string text;
+  while (text.size() < most_bytes) {
+    const std::size_t want = std::min(kPieceBytes, most_bytes - text.size());
+    const std::string piece = guest_.read(file.path, text.size(), want);
+    text += piece;
+    if (piece.size() < want) break;
+  }
+  return text;
+}
+
 std::optional<std::string> GuestReader::text(const std::string& path, std::size_t most_bytes) {
+  const std::optional<Seen> file = look(path);
+  if (!file || file->stat.kind != FileKind::file) return std::nullopt;
   return guarded(path, std::optional<std::string>(),
-                 [&] { return read_whole(guest_, path, most_bytes); });
+                 [&] { return std::optional<std::string>(read_all(*file, most_bytes)); });
+}
+
+std::string GuestReader::head(const std::string& path, std::size_t bytes) {
+  const std::optional<Seen> file = look(path);
+  if (!file || file->stat.kind != FileKind::file) return "";
+  return guarded(path, std::string(), [&] { return guest_.read(file->path, 0, bytes); });
 }
 
 std::optional<std::string> GuestReader::config(const std::string& path) {
   if (const auto kept = config_.find(path); kept != config_.end()) return kept->second.text;
-  const std::optional<std::string> real = resolve(path);
-  if (!real) return std::nullopt;
-  std::optional<std::string> content = text(*real, kConfigFileBytes);
+  std::optional<std::string> content = text(path, kConfigFileBytes);
   if (content && config_bytes_ + content->size() <= kKeptConfigBytes) {
     config_bytes_ += content->size();
-    config_[path] = {*real, *content};
+    const std::optional<Seen> file = look(path);
+    config_[path] = {file ? file->path : path, *content};
   }
   return content;
 }
@@ -75,10 +111,8 @@ std::optional<std::string> GuestReader::resolve(const std::string& path) {
 }
 
 std::optional<FileStat> GuestReader::stat(const std::string& path) {
-  const std::optional<std::string> real = resolve(path);
-  if (!real) return std::nullopt;
-  return guarded(path, std::optional<FileStat>(),
-                 [&] { return std::optional<FileStat>(guest_.stat(*real)); });
+  const std::optional<Seen> found = look(path);
+  return found ? std::optional<FileStat>(found->stat) : std::nullopt;
 }
 
 bool GuestReader::is_file(const std::string& path) {
@@ -92,10 +126,10 @@ bool GuestReader::is_directory(const std::string& path) {
 }
 
 std::vector<FileEntry> GuestReader::list(const std::string& path) {
-  const std::optional<std::string> real = resolve(path);
-  if (!real) return {};
+  const std::optional<Seen> folder = look(path);
+  if (!folder || folder->stat.kind != FileKind::directory) return {};
   std::vector<FileEntry> entries =
-      guarded(path, std::vector<FileEntry>(), [&] { return guest_.list(*real); });
+      guarded(path, std::vector<FileEntry>(), [&] { return guest_.list(folder->path); });
   std::sort(entries.begin(), entries.end(),
             [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; });
   if (entries.size() > kEntriesOfAFolder) {

@@ -23,9 +23,13 @@ class GuestReader {
 
   /// A whole text file. Symlinks are followed inside the guest.
   std::optional<std::string> text(const std::string& path, std::size_t most_bytes);
+  /// Its first bytes, at most 4 MiB; empty: it is not there, or is no file.
+  std::string head(const std::string& path, std::size_t bytes);
   /// A configuration file (kConfigFileBytes) that is also kept in config().
   std::optional<std::string> config(const std::string& path);
   std::optional<std::string> resolve(const std::string& path);
+  /// To be called when something was mounted or unmounted: what was seen is not so any more.
+  void forget() { seen_.clear(); }
   /// Of what the path leads to.
   std::optional<FileStat> stat(const std::string& path);
   bool is_file(const std::string& path);
@@ -50,12 +54,22 @@ class GuestReader {
  private:
   template <typename Result, typename Step>
   Result guarded(const std::string& what, Result otherwise, const Step& step);
+  /// What a path leads to. Its last part is resolved only where it is a symlink: for libguestfs
+  /// that is ten times slower than a stat.
+  struct Seen {
+    std::string path;
+    FileStat stat;
+  };
+  std::optional<Seen> look(const std::string& path);
+  std::string read_all(const Seen& file, std::size_t most_bytes);
+
   /// Throws when the reader itself has ended.
   void check_alive(int error_number);
 
   Guest& guest_;
   std::map<std::string, ConfigFile> config_;
   std::size_t config_bytes_ = 0;
+  std::map<std::string, std::optional<Seen>> seen_;  // at most kPathsRemembered
   std::vector<std::string> notes_;
 };
 

@@ -134,6 +134,7 @@ class Inspector {
           mounted = true;
         });
       }
+      reader.forget();
       if (mounted) {
         facts.mount_plan.push_back(mount);
         continue;

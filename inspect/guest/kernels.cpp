@@ -86,12 +86,7 @@ class KernelFinder {
   /// the modules' folder that names it (pkgbase), or ends like it.
   std::string version_at(const std::string& path) {
     const std::string name = version_of_name(base_name(path));
-    std::string said;
-    reader_.attempt(path, [&] {
-      if (const auto real = reader_.resolve(path)) {
-        said = version_of_image(reader_.guest().read(*real, 0, kImageHeadBytes));
-      }
-    });
+    const std::string said = version_of_image(reader_.head(path, kImageHeadBytes));
     if (is_version(said)) return said;
     if (is_version(name)) return name;
     for (const KernelFacts& kernel : kernels_) {
@@ -186,11 +181,7 @@ class KernelFinder {
   std::string arch_of(const KernelFacts& kernel, const KernelTexts& texts) {
     for (const DriverFacts& driver : kernel.drivers) {
       if (!driver.path.ends_with(".ko")) continue;
-      std::string arch;
-      reader_.attempt(driver.path, [&] {
-        const auto real = reader_.resolve(kernel.modules_dir + "/" + driver.path);
-        if (real) arch = elf_arch(reader_.guest().read(*real, 0, 64));
-      });
+      const std::string arch = elf_arch(reader_.head(kernel.modules_dir + "/" + driver.path, 64));
       if (!arch.empty()) return arch;
     }
     for (const char* const known : {"x86_64", "aarch64", "ppc64le", "s390x", "i686"}) {

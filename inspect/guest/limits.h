@@ -14,6 +14,7 @@ constexpr std::size_t kModuleIndexBytes = 8 << 20;   // modules.dep, modules.bui
 constexpr std::size_t kPackageFileBytes = 64 << 20;  // dpkg's status, apk's installed
 constexpr std::size_t kKeptConfigBytes = 32 << 20;   // GuestFacts::config altogether
 constexpr std::size_t kLinesOfAFile = 100'000;       // of configuration
+constexpr std::size_t kPathsRemembered = 20'000;
 constexpr std::size_t kEntriesOfAFolder = 20'000;
 constexpr std::size_t kMountpoints = 200;
 constexpr std::size_t kFilesystems = 200;  // tried for roots

@@ -49,11 +49,7 @@ std::string read_hostname(GuestReader& reader) {
 std::string read_arch(GuestReader& reader, const std::vector<KernelFacts>& kernels) {
   for (const char* const path : {"/bin/bash", "/bin/ls", "/bin/sh", "/bin/busybox", "/bin/echo",
                                  "/bin/rm", "/usr/bin/ls", "/usr/bin/bash"}) {
-    std::string arch;
-    reader.attempt(path, [&] {
-      if (const auto real = reader.resolve(path))
-        arch = elf_arch(reader.guest().read(*real, 0, 64));
-    });
+    const std::string arch = elf_arch(reader.head(path, 64));
     if (!arch.empty()) return arch;
   }
   for (const KernelFacts& kernel : kernels) {

@@ -63,9 +63,9 @@ std::string rpm_management(GuestReader& reader) {
 
 std::vector<PackageEntry> rpm_packages(GuestReader& reader, const std::string& root) {
   for (const char* const path : {"/usr/lib/sysimage/rpm/Packages.db", "/var/lib/rpm/Packages.db"}) {
-    const auto real = reader.resolve(path);
-    const auto stat = real ? reader.stat(*real) : std::nullopt;
-    if (!stat || stat->kind != FileKind::file) continue;
+    const auto stat = reader.stat(path);
+    const auto real = stat ? reader.resolve(path) : std::nullopt;
+    if (!real || stat->kind != FileKind::file) continue;
     return read_rpm_ndb(stat->bytes, [&](std::uint64_t offset, std::size_t length) {
       return reader.guest().read(*real, offset, length);
     });

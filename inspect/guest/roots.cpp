@@ -75,6 +75,7 @@ class RootFinder {
     const std::size_t before = roots_.size();
     reader_.attempt(device.name, [&] {
       reader_.guest().mount({device.name, "/", subvolume, false});
+      reader_.forget();
       look(device, subvolume);
     });
     reader_.guest().unmount_all();
