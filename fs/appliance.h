@@ -65,6 +65,9 @@ class Appliance : public PooledAppliance, private inspect::GuestPeer {
   std::optional<inspect::GuestClient> client_;
 };
 
+/// What a pool starts.
+AppliancePool::Start start_appliances(ApplianceSetup setup);
+
 /// Removes what appliances of a daemon that died left in `work_folder`.
 void remove_appliance_leftovers(const std::string& work_folder);
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <thread>
@@ -24,7 +25,9 @@ constexpr int kSocketFd = 3;
 constexpr rlim_t kMostFiles = 1024;
 constexpr rlim_t kMiB = 1 << 20;
 constexpr rlim_t kRoomBesideMemory = 8192 * kMiB;  // qemu's code buffer, libraries, stacks
-constexpr const char* kOomScore = "800";           // of 1000: before anybody else on the host
+// What a read-only run may write beside the disks: supermin's image (4 GiB, sparse), replayed logs.
+constexpr rlim_t kMostFileBytes = 16'384 * kMiB;
+constexpr const char* kOomScore = "800";  // of 1000: before anybody else on the host
 
 bool is_socket(int fd) {
   struct stat st {};
@@ -65,6 +68,9 @@ std::unique_ptr<inspect::Guest> start_guest(const inspect::GuestSettings& settin
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   limit(RLIMIT_AS, settings.memory_mib * kMiB + kRoomBesideMemory);
 #endif
+  const bool writes = std::any_of(settings.disks.begin(), settings.disks.end(),
+                                  [](const inspect::GuestDisk& disk) { return disk.writable; });
+  if (!writes) limit(RLIMIT_FSIZE, kMostFileBytes);
   return std::make_unique<inspect::GuestfsGuest>(settings, alive);
 }
 

@@ -13,10 +13,16 @@ struct AppliancePool::Place {
   ApplianceRequest request;
   std::shared_ptr<PooledAppliance> appliance;  // none while it is started
   bool leased = true;
-  bool discarded = false;  // for nobody any more; ended once it is not leased
+  bool discarded = false;      // for nobody any more; ended once it is not leased
+  std::optional<Error> ended;  // while it was started: why
   Clock::time_point idle_since;
 
   bool idle() const { return !leased && !discarded; }
+  void end(const Error& why) {
+    discarded = true;
+    if (!ended) ended = why;
+    if (appliance) appliance->end(why);
+  }
 };
 
 struct AppliancePool::Waiting {
@@ -97,9 +103,7 @@ bool AppliancePool::cancel(Ticket ticket) {
 void AppliancePool::end(const std::string& key, const Error& why) {
   const State::Lock lock(state_->mutex);
   for (Place& place : state_->places) {
-    if (place.request.key != key) continue;
-    place.discarded = true;
-    if (place.appliance) place.appliance->end(why);
+    if (place.request.key == key) place.end(why);
   }
   state_->nudged = true;
   state_->changed.notify_all();
@@ -109,8 +113,7 @@ void AppliancePool::stop(const Error& why) {
   const State::Lock lock(state_->mutex);
   if (!state_->stopped) state_->stopped = why;
   for (Place& place : state_->places) {
-    place.discarded = true;
-    if (place.appliance) place.appliance->end(*state_->stopped);
+    place.end(*state_->stopped);
   }
   state_->nudged = true;
   state_->changed.notify_all();
@@ -250,9 +253,7 @@ void AppliancePool::State::start_new(Lock& lock, std::list<Waiting>::iterator wh
     return;
   }
   place->appliance = fresh;
-  if (place->discarded) {  // end() or stop() came meanwhile
-    fresh->end(stopped.value_or(Error(ECANCELED, "the appliance was ended while it was started")));
-  }
+  if (place->ended) fresh->end(*place->ended);
   ApplianceLease lease = lease_of(*place, false);
   lock.unlock();
   fresh.reset();

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <future>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -213,6 +214,25 @@ TEST_F(PoolTest, ends_one_in_use) {
   }
   ASSERT_TRUE(desk_.has("fresh"));
   EXPECT_FALSE(desk_.take("fresh").was_warm());
+}
+
+TEST_F(PoolTest, ends_one_while_it_is_started) {
+  std::promise<void> go;
+  AppliancePool pool({1, 1h}, [&](const ApplianceRequest&) {
+    go.get_future().wait();
+    return std::make_unique<Stub>(counts_);
+  });
+  pool.request(of("a"), desk_.ready("a"));
+  ASSERT_TRUE(comes_true([&] { return pool.running() == 1; }));
+  pool.end("a", Error(EBUSY, "a writer came"));
+  go.set_value();
+  ASSERT_TRUE(desk_.has("a"));
+  try {
+    desk_.take("a").guest();
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.error_number(), EBUSY);
+  }
 }
 
 TEST_F(PoolTest, forgets_who_does_not_wait_any_more) {
