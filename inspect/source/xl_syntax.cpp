@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 
@@ -21,13 +20,6 @@ constexpr unsigned kMostDepth = 8;
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-bool is_python_word(std::string_view word) {
-  constexpr std::array<std::string_view, 19> kWords = {
-      "import", "from", "def",   "if",     "else",  "elif",   "for",  "while",  "try", "except",
-      "raise",  "with", "class", "return", "print", "lambda", "exec", "global", "del"};
-  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
-}
 
 class Reader {
  public:
@@ -88,7 +80,6 @@ class Reader {
       fail(fmt::format("\"{}\" begins no `name = value`", clean_text(text_.substr(at_, 16))));
     }
     const std::string name(read_word());
-    if (is_python_word(name)) fail_python();
     skip(false);
     const bool is_added = here() == '+';
     if (is_added) ++at_;

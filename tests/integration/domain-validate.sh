@@ -3,9 +3,9 @@
 # Every golden domain passes libvirt's schema.
 set -euo pipefail
 
-golden=$(cd "$(dirname "$0")/../golden/domain" && pwd)
+golden=$(cd "$(dirname "$0")/../golden" && pwd)
 failed=0
-for xml in "$golden"/*.xml; do
+for xml in "$golden"/domain/*.xml "$golden"/{vmx,xen,libvirt}/out/*.xml; do
   if output=$(virt-xml-validate "$xml" domain 2>&1); then
     echo "PASS domain-validate.$(basename "$xml" .xml) 0"
   else

@@ -150,7 +150,8 @@ TEST(TextDiscovery, absolute_paths_are_used_below_a_folder_that_is_given) {
   EXPECT_EQ(content_of(with.machines[0]), "disk");
   folder.write("images-2/other.qcow2", "other");
   folder.write("etc/web.xml", domain("web", folder.path("images-2/other.qcow2")));
-  EXPECT_FALSE(find({folder.path("etc/web.xml"), folder.path("images")}).machines[0].spec.usable());
+  const FoundSource other = find({folder.path("etc/web.xml"), folder.path("images")});
+  EXPECT_THAT(codes(other.machines.at(0).spec.problems), ElementsAre("disk-outside"));
 }
 
 TEST(TextDiscovery, absolute_paths_with_dots_do_not_leave_the_folder) {
