@@ -123,10 +123,8 @@ class MediaCheck {
 
   /// On the host it came from upper and lower case may have been the same.
   std::optional<std::string> in_other_case(const std::string& file) {
-    const std::string_view name = file_part(file);
-    for (const std::string& each : names_.of(place_, files_)) {
-      if (equals_ignoring_case(each, name) && try_open(each) == 0) return each;
-    }
+    const std::string* const found = names_.ignoring_case(place_, files_, file_part(file));
+    if (found && try_open(*found) == 0) return *found;
     return std::nullopt;
   }
 
@@ -226,6 +224,17 @@ const std::vector<std::string>& NameLists::of(const std::string& place, const So
   const auto known = lists_.find(place);
   if (known != lists_.end()) return known->second;
   return lists_.emplace(place, files.names()).first->second;
+}
+
+const std::string* NameLists::ignoring_case(const std::string& place, const SourceFiles& files,
+                                            std::string_view name) {
+  const auto [known, is_new] = by_lower_case_.try_emplace(place);
+  if (is_new) {
+    for (const std::string& each : of(place, files))
+      known->second.try_emplace(to_lower(each), each);
+  }
+  const auto found = known->second.find(to_lower(name));
+  return found == known->second.end() ? nullptr : &found->second;
 }
 
 MachineSpec checked_machine(DescribedMachine machine, FileHabit habit, const SourceFiles& files,

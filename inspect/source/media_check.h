@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "inspect/source/described_machine.h"
@@ -16,9 +17,16 @@ class NameLists {
  public:
   /// `place` is the path of the folder or archive that `files` stands for.
   const std::vector<std::string>& of(const std::string& place, const SourceFiles& files);
+  /// The name there that is `name` but for upper and lower case; the first of several; nullptr if
+  /// there is none.
+  const std::string* ignoring_case(const std::string& place, const SourceFiles& files,
+                                   std::string_view name);
 
  private:
+  using ByLowerCase = std::map<std::string, std::string>;
+
   std::map<std::string, std::vector<std::string>> lists_;
+  std::map<std::string, ByLowerCase> by_lower_case_;
 };
 
 /// Where the files of a description may be other than where it says.

@@ -55,6 +55,14 @@ bool has_any(const std::set<std::string>& keys, std::initializer_list<const char
                      [&](const char* key) { return keys.contains(key); });
 }
 
+/// "name", "memory" and "type" stand in many a file: what only Xen has is asked for too.
+bool is_xen(const std::set<std::string>& keys) {
+  if (!keys.contains("memory") || !keys.contains("name")) return false;
+  if (has_any(keys, {"disk", "vif", "bootloader", "builder", "ramdisk"})) return true;
+  return has_any(keys, {"type", "kernel", "firmware"}) &&
+         has_any(keys, {"vcpus", "maxmem", "on_crash", "on_reboot", "extra"});
+}
+
 }  // namespace
 
 ContentKind text_kind(std::string_view head) {
@@ -64,10 +72,7 @@ ContentKind text_kind(std::string_view head) {
   if (has_any(keys, {"config.version", "virtualhw.version", "encryption.keysafe"})) {
     return ContentKind::vmx;
   }
-  const bool has_parts =
-      has_any(keys, {"disk", "vif", "kernel", "bootloader", "builder", "type", "firmware"});
-  if (keys.contains("memory") && keys.contains("name") && has_parts) return ContentKind::xen;
-  return ContentKind::other;
+  return is_xen(keys) ? ContentKind::xen : ContentKind::other;
 }
 
 }  // namespace v2vfs::inspect

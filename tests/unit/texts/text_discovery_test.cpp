@@ -297,6 +297,7 @@ TEST(TextDiscovery, other_texts_are_no_machines) {
   folder.write("b.xml", "<network><name>x</name></network>");
   folder.write("c.ini", "[disk]\nmemory = 5\nname = 6\n");
   folder.write("d.xml", "<domains/>");
+  folder.write("e.properties", "name = x\nmemory = 5\ntype = small\n");
   EXPECT_THROW(find({folder.path()}), Error);
 }
 
@@ -314,6 +315,17 @@ TEST(TextDiscovery, ten_thousand_machines_in_one_folder_take_little_time) {
   EXPECT_LT(timer.seconds(), 4);
   EXPECT_EQ(source.machines.size(), 10'000u);
   EXPECT_THAT(source.problems, IsEmpty());
+}
+
+TEST(TextDiscovery, ten_thousand_machines_without_disks_take_little_time) {
+  const TempFolder folder;
+  for (int i = 0; i < 10'000; ++i) {
+    folder.write(fmt::format("vm{}.vmx", i),
+                 vmx("vm", fmt::format("/vmfs/volumes/x/gone{}.vmdk", i)));
+  }
+  const testing::CpuTimer timer;
+  EXPECT_EQ(find({folder.path()}).machines.size(), 10'000u);
+  EXPECT_LT(timer.seconds(), 4);
 }
 
 }  // namespace
