@@ -225,19 +225,4 @@ bool Appliance::wait_for_death(int milliseconds) const {
   return result > 0;
 }
 
-AppliancePool::Start start_appliances(ApplianceSetup setup) {
-  return [setup = std::move(setup)](const ApplianceRequest& request) {
-    return std::make_unique<Appliance>(setup, request.settings);
-  };
-}
-
-void remove_appliance_leftovers(const std::string& work_folder) {
-  std::error_code ignored;
-  for (const stdfs::directory_entry& entry : stdfs::directory_iterator(work_folder, ignored)) {
-    if (entry.path().filename().string().starts_with(kRunPrefix)) {
-      stdfs::remove_all(entry.path(), ignored);
-    }
-  }
-}
-
 }  // namespace v2vfs::fs

@@ -22,7 +22,7 @@ namespace v2vfs::fs {
 constexpr const char* kApplianceCommand = "--appliance";
 
 struct ApplianceSetup {
-  std::string work_folder;  // private, of one daemon; each appliance makes a folder in it
+  std::string work_folder;  // private; its owner removes it if this process dies
   std::string
       cache_folder;  // private; holds what supermin builds, for all mounts of a state folder
   std::string program = "/proc/self/exe";
@@ -64,12 +64,6 @@ class Appliance : public PooledAppliance, private inspect::GuestPeer {
   std::optional<Error> ended_;  // guarded by mutex_: why it was ended
   std::optional<inspect::GuestClient> client_;
 };
-
-/// What a pool starts.
-AppliancePool::Start start_appliances(ApplianceSetup setup);
-
-/// Removes what appliances of a daemon that died left in `work_folder`.
-void remove_appliance_leftovers(const std::string& work_folder);
 
 /// The child's main(). Returns its exit code.
 int run_appliance();

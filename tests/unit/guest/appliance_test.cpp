@@ -176,13 +176,5 @@ TEST_F(ApplianceTest, refuses_a_cache_that_is_somebody_elses) {
   EXPECT_THROW(failure(), Error);
 }
 
-TEST_F(ApplianceTest, removes_what_a_dead_daemon_left) {
-  stdfs::create_directories(setup_.work_folder + "/appliance-AAAAAA/deep");
-  stdfs::create_directories(setup_.work_folder + "/other");
-  remove_appliance_leftovers(setup_.work_folder);
-  EXPECT_FALSE(stdfs::exists(setup_.work_folder + "/appliance-AAAAAA"));
-  EXPECT_TRUE(stdfs::exists(setup_.work_folder + "/other"));
-}
-
 }  // namespace
 }  // namespace v2vfs::fs
