@@ -4,7 +4,7 @@
 
     tests/integration/inspect-referee.py [--full]
 
-quick: a Debian that boots (web of tests/guests/make). full: its neighbour with two disks, and made-up guests of many
+quick: the initrds of this host against lsinitramfs; a Debian that boots (web of tests/guests/make). full: its neighbour with two disks, and made-up guests of many
 releases and layers (LVM, LUKS, btrfs with a snapshot, md, xfs with a split /boot) as the disks of one machine, so that
 one start of each reader is enough. Needs guestfish and virt-inspector (libguestfs-tools).
 """
@@ -16,7 +16,7 @@ import tempfile
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from cases import Cases, Steps  # noqa: E402
+from cases import Cases, Skip, Steps  # noqa: E402
 from guest_disks import DIRECT, KEY, GuestDisks  # noqa: E402
 from scene import BUILD, need, run  # noqa: E402
 
@@ -26,9 +26,12 @@ MADE_UP = ["debian12", "debian6", "ubuntu2204", "rhel5", "rhel6", "rhel7", "rhel
            "alpine317", "arch", "alt10", "mint21", "kali"]
 LAYOUTS = ["lvm", "luks-lvm", "luks-argon2id", "btrfs", "xfs-gpt", "md"]
 
-# libguestfs 1.48 against what is true: (field, ours, theirs) -> why. Each is looked for by its own words.
+# Where virt-inspector 1.48 is wrong: field, (ours, theirs) -> whether that is it, and why. `virt-inspector -a DISK`
+# prints what stands there as theirs; the guest's file beside it says otherwise.
 EXPLAINED = [
-    ("osinfo", "sle15sp5", "sles15sp5", "osinfo-db calls it sle15sp5"),
+    ("product_name", lambda a, b: a.startswith("Debian GNU/Linux") and b[:1].isdigit(),
+     "os-release has PRETTY_NAME; virt-inspector gives the line of /etc/debian_version, which is a version"),
+    ("osinfo", lambda a, b: a.replace("sle15", "sles15") == b, "osinfo-db calls it sle15spN"),
 ]
 
 
@@ -66,8 +69,8 @@ def systems(top: ET.Element) -> dict:
     return {system.findtext("root"): fields(system) for system in top.iterfind("operatingsystem")}
 
 
-def is_explained(root: str, field: str, mine, other) -> bool:
-    return any(field == known and mine == a and other == b for known, a, b, _ in EXPLAINED)
+def is_explained(_root: str, field: str, mine, other) -> bool:
+    return any(field == known and mine and other and fits(mine, other) for known, fits, _ in EXPLAINED)
 
 
 def differences(mine: dict, other: dict):
@@ -96,6 +99,7 @@ def shop() -> pathlib.Path:
 
 def compare_disks(*names) -> None:
     """Disks of the shop; the appliance opens qcow2 only."""
+    need("virt-inspector")
     steps, raw = Steps(), shop()
     with tempfile.TemporaryDirectory(prefix="v2vfs-referee-") as folder:
         disks = []
@@ -110,6 +114,7 @@ def compare_disks(*names) -> None:
 
 
 def case_releases() -> None:
+    need("virt-inspector", "guestfish")
     steps = Steps()
     with tempfile.TemporaryDirectory(prefix="v2vfs-referee-") as folder:
         disks = GuestDisks(pathlib.Path(folder))
@@ -132,9 +137,24 @@ def case_releases() -> None:
         compare(mine, other)
 
 
+def case_initrds() -> None:
+    """What Debian's own tool lists of the initrds in /boot, whatever compresses them."""
+    need("lsinitramfs")
+    images = sorted(pathlib.Path("/boot").glob("initrd.img-*"))
+    if not images:
+        raise Skip("an initrd in /boot")
+    for image in images:
+        mine = subprocess.run([BUILD / "tests" / "support" / "initrd-list", image], check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True).stdout
+        other = subprocess.run(["lsinitramfs", image], check=True, stdout=subprocess.PIPE, text=True).stdout
+        names = {line.removeprefix("./") for line in other.splitlines()}
+        if set(mine.splitlines()) != names:
+            raise AssertionError(f"{image}: {sorted(set(mine.splitlines()) ^ names)[:10]}")
+
+
 def main() -> int:
-    need("virt-inspector", "guestfish")
     cases = Cases("inspect-referee")
+    cases.run("initrds", case_initrds)
     cases.run("web", lambda: compare_disks("web"))
     cases.run("db", lambda: compare_disks("db", "db-data"), full=True)
     cases.run("releases", case_releases, full=True)
