@@ -22,6 +22,7 @@ from scene import Scene, expect, expect_errno, is_mounted, mount_points, need, r
 
 MIB = 1 << 20
 LONGEST_APPLIANCE = 400  # under TCG on a busy machine
+WAITERS = 200
 AT_ONCE = 2.0            # what passes while somebody waits; a busy machine, but no appliance
 
 
@@ -111,6 +112,18 @@ def look_around(vm: pathlib.Path) -> None:
     expect_at_once("read", lambda: run("dd", f"if={disk}", "of=/dev/null", "bs=1M", "skip=20", "count=1"))
 
 
+def waiting_costs_no_thread(mounted, text: pathlib.Path) -> list:
+    """Gives those that wait."""
+    cats = [start_cat(text) for _ in range(WAITERS)]
+    time.sleep(2)
+    expect([cat.poll() for cat in cats], [None] * WAITERS, "all wait")
+    threads = len(os.listdir(f"/proc/{mounted.daemon.pid}/task"))
+    print(f"    {WAITERS} wait, the daemon has {threads} threads")
+    if threads > 40:
+        raise AssertionError(f"{threads} threads: waiting costs threads")
+    return cats
+
+
 def interrupted_wait_ends(text: pathlib.Path) -> None:
     """As the best of several: on a busy machine a process may wait for the processor."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
@@ -145,9 +158,12 @@ def real_guest():
         look_around(vm)
         look_around(mounted.vm("db"))
         interrupted_wait_ends(text)
-        steps.done("looked around, interrupted")
+        cats = waiting_costs_no_thread(mounted, text)
+        steps.done("looked around, interrupted, waited by the dozen")
         code, out, said = finished(cat, LONGEST_APPLIANCE)
         expect((code, said), (0, ""), "cat")
+        for other in cats:
+            expect(finished(other, 30), (0, out, ""), "cat of the others")
         steps.done("cat inspection.json")
         found = json.loads(out)
         guest = found["guests"][0]
