@@ -134,9 +134,7 @@ std::size_t CpioReader::feed(std::string_view bytes, bool stop_at_trailer) {
       if (ended && stop_at_trailer) return taken;
     }
     if (taken == bytes.size()) return taken;
-    const std::size_t step_taken = step(bytes.substr(taken));
-    taken += step_taken;
-    position_ += step_taken;
+    taken += step(bytes.substr(taken));
   }
 }
 

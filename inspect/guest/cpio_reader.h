@@ -41,8 +41,7 @@ class CpioReader {
   std::size_t step(std::string_view bytes);
 
   State state_ = State::header;
-  std::string buffer_;          // of the header or the name
-  std::uint64_t position_ = 0;  // in the stream
+  std::string buffer_;  // of the header or the name
   CpioEntry entry_;
   std::size_t name_bytes_ = 0;
   std::uint64_t left_ = 0;  // of data or padding
