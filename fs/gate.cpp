@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <ctime>
 #include <utility>
 
 #include "fs/durable_file.h"
@@ -13,6 +14,9 @@
 namespace v2vfs::fs {
 namespace {
 
+/// A count that no look has seen: what was found so far is found again, and the disks are served.
+std::uint64_t start_anew() { return static_cast<std::uint64_t>(::time(nullptr)) << 20; }
+
 std::uint64_t read_changes(const std::string& folder) {
   const std::optional<std::string> text = read_small_file(folder, kChangesFile);
   if (!text) return 0;
@@ -20,7 +24,9 @@ std::uint64_t read_changes(const std::string& folder) {
   std::uint64_t count = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
   if (error != std::errc() || end != digits.data() + digits.size()) {
-    throw Error(EIO, "{}/{} is damaged: it does not hold a number", folder, kChangesFile);
+    log::warning("{}/{} is damaged: it does not hold a number. It is started anew", folder,
+                 kChangesFile);
+    return start_anew();
   }
   return count;
 }

@@ -14,6 +14,14 @@ namespace {
 
 constexpr const char* kKeptFile = "inspection";
 
+/// What cannot be read is found again: the disks are served all the same.
+std::optional<std::string> read_kept(const std::string& folder) try {
+  return read_small_file(folder, kKeptFile);
+} catch (const Error& e) {
+  log::warning("{}", e.sentence());
+  return std::nullopt;
+}
+
 std::string sentence_of(const std::exception& e) {
   const auto* error = dynamic_cast<const Error*>(&e);
   return error ? error->sentence() : e.what();
@@ -28,7 +36,7 @@ void Inspection::attach(const std::string& folder, const std::string& identity) 
   const std::lock_guard file_lock(file_mutex_);
   folder_ = folder;
   identity_ = identity;
-  const std::optional<std::string> text = read_small_file(folder, kKeptFile);
+  const std::optional<std::string> text = read_kept(folder);
   const std::lock_guard lock(mutex_);
   kept_ = text ? kept_inspection_from_json(*text, identity) : std::nullopt;
 }

@@ -128,6 +128,14 @@ TEST_F(InspectionTest, that_is_damaged_is_made_again) {
   EXPECT_EQ(looks_, 2);
 }
 
+TEST_F(InspectionTest, that_cannot_be_read_is_made_again) {
+  read();
+  std::filesystem::resize_file(folder_.path() + "/inspection", 17 << 20);
+  mount();
+  EXPECT_EQ(read(), "debian");
+  EXPECT_EQ(looks_, 2);
+}
+
 TEST_F(InspectionTest, is_made_again_after_a_vm_wrote_also_when_that_was_before_a_remount) {
   read();
   write();
