@@ -196,6 +196,10 @@ void Daemon::load() {
       .states = &*states_,
       .inspect = [this](const auto& machine, const auto& disks,
                         const auto& stop) { return inspector_->inspect(machine, disks, stop); },
+      .open_guest =
+          [this](const auto& vm, auto changes, const auto& disks, const auto& stop) {
+            return inspector_->open_guest(vm, changes, disks, stop);
+          },
       .slow_work = &*slow_work_};
   ::clock_gettime(CLOCK_REALTIME, &context_.started);
   if (!source_.appliances.empty()) vapp_text_ = inspect::vapp_json(source_);

@@ -46,8 +46,8 @@ void guard(fuse_req_t req, const char* operation, fuse_ino_t ino, Call call) noe
 void park(fuse_req_t req, const char* operation, fuse_ino_t ino,
           const std::shared_ptr<Event>& event, std::function<void()> run_again);
 
-/// guard() for OPEN and READ, the only requests that may wait: where `call` throws NotYet it is
-/// made again, from another thread, when the time has come. So it owns what it needs.
+/// guard() for OPEN and READ, and for all that guest/ may be asked: where `call` throws NotYet it
+/// is made again, from another thread, when the time has come. So it owns what it needs.
 template <typename Call>
 void guard_waiting(fuse_req_t req, const char* operation, fuse_ino_t ino, Call call) noexcept {
   guard(req, operation, ino, [&] {

@@ -20,8 +20,9 @@
 
 // Protocol rules kept here: one reply for each request; no lock is held when it is sent; a handle
 // whose open reply did not reach the kernel is destroyed at once, for no RELEASE will come; node
-// ids are never pointers. All nodes but scratch files live as long as the mount, so FORGET has
-// nothing to count.
+// ids are never pointers. Nodes live as long as the mount, but for scratch files and guest files;
+// guest files live as long as the kernel knows them, which their NodeSpace counts: up before each
+// reply that names one, down at FORGET and where the reply did not arrive.
 
 namespace v2vfs::fs {
 namespace {
@@ -79,23 +80,44 @@ void op_init(void* userdata, fuse_conn_info* conn) {
   static_cast<FuseTarget*>(userdata)->answered.set_value();
 }
 
+/// The answer that names a node; nullptr: there is no such name.
+void reply_entry(fuse_req_t req, const std::shared_ptr<Node>& node) {
+  fuse_entry_param entry{};  // ino 0: there is no such name
+  if (node) {
+    entry = to_entry(node->attr());
+    nodes(req).remember(node);
+  }
+  NodeSpace& space = nodes(req);
+  if (fuse_reply_entry(req, &entry) != 0 && node) space.forget(node->id(), 1);
+}
+
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
-  guard(req, "lookup", parent, [&] {
-    const std::shared_ptr<Node> node = nodes(req).directory(parent)->child(name);
-    fuse_entry_param entry{};  // ino 0: there is no such name
-    if (node) entry = to_entry(node->attr());
-    fuse_reply_entry(req, &entry);
+  guard_waiting(req, "lookup", parent, [=, name = std::string(name)] {
+    reply_entry(req, nodes(req).directory(parent)->child(name));
   });
 }
 
-void op_forget(fuse_req_t req, fuse_ino_t, std::uint64_t) { fuse_reply_none(req); }
+void op_forget(fuse_req_t req, fuse_ino_t ino, std::uint64_t times) {
+  nodes(req).forget(ino, times);
+  fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, std::size_t count, fuse_forget_data* forgets) {
+  for (std::size_t i = 0; i < count; ++i) nodes(req).forget(forgets[i].ino, forgets[i].nlookup);
+  fuse_reply_none(req);
+}
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) {
-  guard(req, "getattr", ino, [&] {
+  guard_waiting(req, "getattr", ino, [=] {
     const Attr attr = nodes(req).node(ino)->attr();
     const struct stat st = to_stat(attr);
     fuse_reply_attr(req, &st, timeout_of(attr));
   });
+}
+
+void op_readlink(fuse_req_t req, fuse_ino_t ino) {
+  guard_waiting(req, "readlink", ino,
+                [=] { fuse_reply_readlink(req, nodes(req).node(ino)->readlink().c_str()); });
 }
 
 AttrChange to_change(const struct stat& st, int to_set) {
@@ -109,11 +131,11 @@ AttrChange to_change(const struct stat& st, int to_set) {
 
 /// Times are the view's own: utimensat(2) succeeds and changes nothing (SEMANTICS.md).
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat* st, int to_set, fuse_file_info* info) {
-  guard(req, "setattr", ino, [&] {
+  Handle* const handle = info ? &handle_of(info) : nullptr;
+  guard_waiting(req, "setattr", ino, [=, change = to_change(*st, to_set)]() mutable {
     const std::shared_ptr<Node> node = nodes(req).node(ino);
-    AttrChange change = to_change(*st, to_set);
-    if (change.bytes && info) {
-      handle_of(info).resize(*change.bytes);
+    if (change.bytes && handle) {
+      handle->resize(*change.bytes);
       change.bytes.reset();
     }
     if (change.bytes || change.permissions || change.uid || change.gid) node->change(change);
@@ -138,13 +160,19 @@ void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
                fuse_file_info* info) {
-  guard(req, "create", parent, [&] {
-    const std::shared_ptr<Node> node = nodes(req).directory(parent)->create(name, mode);
-    std::unique_ptr<Handle> handle = node->open(info->flags, FuseCaller(req));
+  guard_waiting(req, "create", parent, [=, name = std::string(name), info = *info]() mutable {
+    NodeSpace& space = nodes(req);
+    const std::shared_ptr<Node> node = space.directory(parent)->create(name, mode);
+    std::unique_ptr<Handle> handle = node->open(info.flags, FuseCaller(req));
     const fuse_entry_param entry = to_entry(node->attr());
-    info->fh = reinterpret_cast<std::uint64_t>(handle.get());
-    info->direct_io = 1;
-    if (fuse_reply_create(req, &entry, info) == 0) handle.release();
+    info.fh = reinterpret_cast<std::uint64_t>(handle.get());
+    info.direct_io = 1;
+    space.remember(node);
+    if (fuse_reply_create(req, &entry, &info) == 0) {
+      handle.release();
+    } else {
+      space.forget(node->id(), 1);
+    }
   });
 }
 
@@ -178,15 +206,15 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char* data, std::size_t size
 }
 
 void op_flush(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
-  guard(req, "flush", ino, [&] {
-    handle_of(info).flush();
+  guard_waiting(req, "flush", ino, [=, handle = &handle_of(info)] {
+    handle->flush();
     fuse_reply_err(req, 0);
   });
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int, fuse_file_info* info) {
-  guard(req, "fsync", ino, [&] {
-    handle_of(info).fsync();
+  guard_waiting(req, "fsync", ino, [=, handle = &handle_of(info)] {
+    handle->fsync();
     fuse_reply_err(req, 0);
   });
 }
@@ -216,13 +244,13 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_fil
 using Listing = std::vector<DirEntry>;
 
 void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
-  guard(req, "opendir", ino, [&] {
+  guard_waiting(req, "opendir", ino, [=, info = *info]() mutable {
     auto listing = std::make_unique<Listing>();
     listing->push_back({".", ino, true});
     listing->push_back({"..", kRootId, true});
     for (DirEntry& entry : nodes(req).directory(ino)->list()) listing->push_back(std::move(entry));
-    info->fh = reinterpret_cast<std::uint64_t>(listing.get());
-    if (fuse_reply_open(req, info) == 0) listing.release();
+    info.fh = reinterpret_cast<std::uint64_t>(listing.get());
+    if (fuse_reply_open(req, &info) == 0) listing.release();
   });
 }
 
@@ -236,6 +264,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
       struct stat st {};
       st.st_ino = listing[i].id;
       st.st_mode = listing[i].is_directory ? S_IFDIR : S_IFREG;
+      if (listing[i].type) st.st_mode = listing[i].type;
       const std::size_t bytes =
           fuse_add_direntry(req, buffer.data() + used, size - used, listing[i].name.c_str(), &st,
                             static_cast<off_t>(i + 1));
@@ -252,20 +281,42 @@ void op_releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
-  guard(req, "unlink", parent, [&] {
+  guard_waiting(req, "unlink", parent, [=, name = std::string(name)] {
     nodes(req).directory(parent)->remove(name);
     fuse_reply_err(req, 0);
   });
 }
 
-void op_rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
-               const char* new_name, unsigned flags) {
-  guard(req, "rename", parent, [&] {
-    if (parent != new_parent) throw Error(EXDEV, "files stay in their VM's folder");
-    if (flags) throw Error(EINVAL, "rename takes no flags here");
-    nodes(req).directory(parent)->rename(name, new_name);
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
+  guard_waiting(req, "rmdir", parent, [=, name = std::string(name)] {
+    nodes(req).directory(parent)->remove_directory(name);
     fuse_reply_err(req, 0);
   });
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
+  guard_waiting(req, "mkdir", parent, [=, name = std::string(name)] {
+    reply_entry(req, nodes(req).directory(parent)->make_directory(name, mode));
+  });
+}
+
+void op_symlink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name) {
+  guard_waiting(req, "symlink", parent,
+                [=, name = std::string(name), target = std::string(target)] {
+                  reply_entry(req, nodes(req).directory(parent)->make_symlink(name, target));
+                });
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
+               const char* new_name, unsigned flags) {
+  constexpr unsigned kNoReplace = 1;  // RENAME_NOREPLACE of renameat2(2)
+  guard_waiting(req, "rename", parent,
+                [=, name = std::string(name), new_name = std::string(new_name)] {
+                  if (flags & ~kNoReplace) throw Error(EINVAL, "rename exchanges nothing here");
+                  const auto folder = nodes(req).directory(new_parent);
+                  nodes(req).directory(parent)->move(name, *folder, new_name, !flags);
+                  fuse_reply_err(req, 0);
+                });
 }
 
 // Extended attributes: size 0 asks for the size.
@@ -281,11 +332,13 @@ void reply_xattr(fuse_req_t req, const std::string& value, std::size_t size) {
 }
 
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char* name, std::size_t size) {
-  guard(req, "getxattr", ino, [&] { reply_xattr(req, nodes(req).node(ino)->xattr(name), size); });
+  guard_waiting(req, "getxattr", ino, [=, name = std::string(name)] {
+    reply_xattr(req, nodes(req).node(ino)->xattr(name), size);
+  });
 }
 
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
-  guard(req, "listxattr", ino, [&] {
+  guard_waiting(req, "listxattr", ino, [=] {
     std::string names;
     for (const std::string& name : nodes(req).node(ino)->xattr_names()) names += name + '\0';
     reply_xattr(req, names, size);
@@ -294,18 +347,19 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) {
 
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char* name, const char* value,
                  std::size_t size, int flags) {
-  guard(req, "setxattr", ino, [&] {
-    constexpr int kCreate = 1, kReplace = 2;  // XATTR_CREATE, XATTR_REPLACE of setxattr(2)
-    const XattrMode mode = flags == kCreate    ? XattrMode::create
-                           : flags == kReplace ? XattrMode::replace
-                                               : XattrMode::any;
-    nodes(req).node(ino)->set_xattr(name, std::string_view(value, size), mode);
-    fuse_reply_err(req, 0);
-  });
+  guard_waiting(
+      req, "setxattr", ino, [=, name = std::string(name), value = std::string(value, size)] {
+        constexpr int kCreate = 1, kReplace = 2;  // XATTR_CREATE, XATTR_REPLACE of setxattr(2)
+        const XattrMode mode = flags == kCreate    ? XattrMode::create
+                               : flags == kReplace ? XattrMode::replace
+                                                   : XattrMode::any;
+        nodes(req).node(ino)->set_xattr(name, value, mode);
+        fuse_reply_err(req, 0);
+      });
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char* name) {
-  guard(req, "removexattr", ino, [&] {
+  guard_waiting(req, "removexattr", ino, [=, name = std::string(name)] {
     nodes(req).node(ino)->remove_xattr(name);
     fuse_reply_err(req, 0);
   });
@@ -324,6 +378,11 @@ fuse_lowlevel_ops make_operations() {
   ops.init = op_init;
   ops.lookup = op_lookup;
   ops.forget = op_forget;
+  ops.forget_multi = op_forget_multi;
+  ops.readlink = op_readlink;
+  ops.mkdir = op_mkdir;
+  ops.rmdir = op_rmdir;
+  ops.symlink = op_symlink;
   ops.getattr = op_getattr;
   ops.setattr = op_setattr;
   ops.open = op_open;

@@ -106,6 +106,13 @@ void Gate::close(Admission::HandleId handle) {
   admission_.close(handle);
 }
 
+void Gate::expect_no_writer() const {
+  const std::lock_guard lock(mutex_);
+  if (admission_.has_writer()) {
+    throw Error(EBUSY, "{}: its disks are open for writing: a VM may be running", vm_);
+  }
+}
+
 std::shared_ptr<Gate::Look> Gate::begin_look(std::optional<Error>& refusal) {
   const std::lock_guard lock(mutex_);
   if (stopped_) throw Error(ENOTCONN, "the mount is going away");

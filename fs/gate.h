@@ -61,6 +61,8 @@ class Gate {
   void wrote(const Pass& pass);
   void wrote_without_handle();
 
+  /// Throws Error(EBUSY) beside a writer.
+  void expect_no_writer() const;
   /// Throws NotYet while work runs; nullptr, with the reason in `refusal`, beside a writer.
   std::shared_ptr<Look> begin_look(std::optional<Error>& refusal);
   /// For a reset: everything that was read so far, or is being read, is of another disk.

@@ -232,27 +232,47 @@ std::shared_ptr<OpenGuestFile> GuestView::open_file(const std::string& path) con
   return found == open_.end() ? nullptr : found->second.lock();
 }
 
+std::shared_ptr<OpenGuestFile> GuestView::share(const std::string& path, std::string text) {
+  if (unsaved_bytes_ + text.size() > kMostUnsaved) throw Error(ENOSPC, "too much is being edited");
+  unsaved_bytes_ += text.size();
+  auto open = std::make_shared<OpenGuestFile>(*this, path, std::move(text));
+  open_[path] = open;
+  return open;
+}
+
 std::shared_ptr<OpenGuestFile> GuestView::open_for_writing(const std::string& path, bool truncate) {
   check_writable(path);
-  std::shared_ptr<OpenGuestFile> open;  // goes after the lock
   const std::lock_guard lock(mutex_);
   const Seen seen = expect(path);
   if (seen.kind() != FileKind::file) throw Error(EACCES, "{} is no file", clean_text(path));
-  open = open_file(path);
-  if (!open) {
-    std::string text = truncate ? std::string() : whole(path, seen);
-    if (unsaved_bytes_ + text.size() > kMostUnsaved)
-      throw Error(ENOSPC, "too much is being edited");
-    unsaved_bytes_ += text.size();
-    open = std::make_shared<OpenGuestFile>(*this, path, std::move(text));
-    open_[path] = open;
-  }
+  std::shared_ptr<OpenGuestFile> open = open_file(path);
+  if (!open) open = share(path, truncate ? std::string() : whole(path, seen));
   if (truncate) {
     unsaved_bytes_ -= open->text_.size();
     open->text_.clear();
     open->changed_ = true;
   }
   return open;
+}
+
+std::shared_ptr<OpenGuestFile> GuestView::open_for_reading(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const Seen seen = expect(path);
+  if (seen.kind() != FileKind::file) {
+    throw Error(EACCES, "{} is a special file of the guest: it is shown, not opened",
+                clean_text(path));
+  }
+  if (auto open = open_file(path)) return open;
+  if (!seen.edit || !seen.edit->wanted.has_content) return nullptr;
+  return share(path, journal_.content(*seen.edit));
+}
+
+std::string GuestView::read_own(const std::string& path, std::uint64_t offset, std::size_t length) {
+  const auto own = tree_.find(path);
+  if (!own || own->stat.kind != FileKind::file) {
+    throw Error(ESTALE, "{} is gone from the guest", clean_text(path));
+  }
+  return tree_.read(path, offset, length);
 }
 
 }  // namespace v2vfs::fs

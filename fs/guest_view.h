@@ -26,7 +26,8 @@ struct GuestViewOptions {
 
 class GuestView;
 
-/// A guest file that somebody has open for writing. All who have, share one; what they write is in
+/// The content of a guest file that somebody changes, or of one that was changed. All who have it
+/// open share one; what they write is in
 /// memory until save(). Ends with its last owner. Thread safe.
 class OpenGuestFile {
  public:
@@ -71,8 +72,13 @@ class GuestView {
   /// Of a regular file, as it is at this moment; fewer bytes only at its end. EINVAL for others.
   std::string read(const std::string& path, std::uint64_t offset, std::size_t length);
 
+  /// Of an edited file, or one that somebody has open for writing; nullptr: what the guest has is
+  /// to be read, with read_own(). EACCES for what is no regular file.
+  std::shared_ptr<OpenGuestFile> open_for_reading(const std::string& path);
+  /// Whatever was edited since: for those who opened it before.
+  std::string read_own(const std::string& path, std::uint64_t offset, std::size_t length);
   std::shared_ptr<OpenGuestFile> open_for_writing(const std::string& path, bool truncate);
-  /// Throws what open_for_writing() would, and nothing for a file that can be written.
+  /// EROFS or EACCES for a place where nothing is written.
   void check_writable(const std::string& path) const;
   void create(const std::string& path, std::uint32_t permissions);
   void resize(const std::string& path, std::uint64_t bytes);
@@ -120,6 +126,7 @@ class GuestView {
   void label(JournalEntry& entry);
   void save_content(const std::string& path, const std::string& text);
   void save(EditJournal::Change change);
+  std::shared_ptr<OpenGuestFile> share(const std::string& path, std::string text);
   std::shared_ptr<OpenGuestFile> open_file(const std::string& path) const;
   void orphan(const std::string& path);
 

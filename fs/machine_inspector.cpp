@@ -19,6 +19,34 @@ const Error& ended() {
   return error;
 }
 
+class LeasedGuest : public MountedGuest {
+ public:
+  LeasedGuest(ApplianceLease lease, std::shared_ptr<Workshop::Run> run, const std::stop_token& stop,
+              std::function<void()> end)
+      : run_(std::move(run)), lease_(std::move(lease)), end_(stop, std::move(end)) {}
+  inspect::Guest& guest() override { return lease_.guest(); }
+  ApplianceLease& lease() { return lease_; }
+
+ private:
+  const std::shared_ptr<Workshop::Run> run_;
+  ApplianceLease lease_;
+  const std::stop_callback<std::function<void()>> end_;
+};
+
+/// The chosen root with what its fstab mounts on it.
+void mount_tree(inspect::Guest& guest) {
+  inspect::InspectOptions options;
+  options.open_initrds = options.list_applications = false;
+  const inspect::GuestInspection found = inspect::inspect_guest(guest, options);
+  const inspect::GuestFacts* chosen = found.chosen_guest();
+  if (!chosen) throw Error(EIO, "no operating system was found on its disks");
+  guest.mount({chosen->root, "/", chosen->subvolume, false});
+  for (const inspect::MountpointFacts& mount : chosen->mountpoints) {
+    if (!mount.mounted || mount.path == "/") continue;
+    guest.mount({mount.device, mount.path, mount.subvolume, false});
+  }
+}
+
 }  // namespace
 
 MachineInspector::MachineInspector(Setup setup)
@@ -74,6 +102,34 @@ InspectionTexts MachineInspector::inspect(const inspect::MachineSpec& machine,
     found = inspect::inspect_guest(appliance.guest());
   }
   return {inspect::inspection_json(machine, found, as_of), inspect::inspection_xml(found)};
+}
+
+MachineInspector::Shown MachineInspector::show(const std::string& vm, std::uint64_t changes,
+                                               const std::vector<std::shared_ptr<Disk>>& disks) {
+  const std::lock_guard lock(shown_mutex_);
+  Shown& shown = shown_[vm];
+  if (!shown.run || shown.changes != changes) {
+    if (shown.run) pool_.end(shown.key, ended());
+    shown = {changes, std::to_string(next_++), workshop_.begin(disks)};
+  }
+  return shown;
+}
+
+std::unique_ptr<MountedGuest> MachineInspector::open_guest(
+    const std::string& vm, std::uint64_t changes, const std::vector<std::shared_ptr<Disk>>& disks,
+    const std::stop_token& stop) {
+  const Shown shown = show(vm, changes, disks);
+  auto guest =
+      std::make_unique<LeasedGuest>(lease({shown.key, settings_for(*shown.run)}, stop), shown.run,
+                                    stop, [this, key = shown.key] { pool_.end(key, ended()); });
+  if (guest->lease().was_warm()) return guest;
+  try {
+    mount_tree(guest->guest());
+  } catch (const std::exception&) {
+    guest->lease().do_not_keep();
+    throw;
+  }
+  return guest;
 }
 
 void MachineInspector::stop() { pool_.stop(ended()); }

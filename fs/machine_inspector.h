@@ -5,13 +5,16 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "fs/appliance.h"
 #include "fs/appliance_pool.h"
+#include "fs/guest_files.h"
 #include "fs/inspection.h"
 #include "fs/workshop.h"
 #include "inspect/model.h"
@@ -38,10 +41,23 @@ class MachineInspector {
   InspectionTexts inspect(const inspect::MachineSpec& machine,
                           const std::vector<std::shared_ptr<Disk>>& disks,
                           const std::stop_token& stop);
+  /// As GuestFiles::Open, for the VM of that name. The appliance stays warm, with all that is
+  /// mounted in it, for the next one who opens the guest with the same `changes`.
+  std::unique_ptr<MountedGuest> open_guest(const std::string& vm, std::uint64_t changes,
+                                           const std::vector<std::shared_ptr<Disk>>& disks,
+                                           const std::stop_token& stop);
   /// Ends all appliances; inspect() throws soon.
   void stop();
 
  private:
+  /// Disks that are shown for an appliance that stays.
+  struct Shown {
+    std::uint64_t changes = 0;
+    std::string key;  // of the pool
+    std::shared_ptr<Workshop::Run> run;
+  };
+  Shown show(const std::string& vm, std::uint64_t changes,
+             const std::vector<std::shared_ptr<Disk>>& disks);
   inspect::GuestSettings settings_for(const Workshop::Run& run) const;
   ApplianceLease lease(ApplianceRequest request, const std::stop_token& stop);
   std::unique_ptr<PooledAppliance> start(const ApplianceRequest& request) const;
@@ -49,7 +65,9 @@ class MachineInspector {
   const Setup setup_;
   std::atomic<std::uint64_t> next_ = 1;
   Workshop workshop_;
-  AppliancePool pool_;  // last: its appliances are gone before the workshop
+  std::mutex shown_mutex_;
+  std::map<std::string, Shown> shown_;  // by VM; guarded by shown_mutex_
+  AppliancePool pool_;                  // last: its appliances are gone before the workshop
 };
 
 }  // namespace v2vfs::fs

@@ -31,6 +31,8 @@ std::uint64_t Handle::seek(std::uint64_t, int) {
 
 void Node::change(const AttrChange&) { throw Error(EPERM, "this file's attributes are computed"); }
 
+std::string Node::readlink() { throw Error(EINVAL, "this is no symbolic link"); }
+
 std::string Node::xattr(std::string_view) { throw Error(ENODATA, "there is no such attribute"); }
 
 void Node::set_xattr(std::string_view, std::string_view, XattrMode) {
@@ -49,6 +51,25 @@ void Directory::remove(std::string_view) {
 
 void Directory::rename(std::string_view, std::string_view) {
   throw Error(EACCES, "this file is part of the view and cannot be renamed");
+}
+
+void Directory::move(std::string_view from, Directory& folder, std::string_view to,
+                     bool may_replace) {
+  if (&folder != this) throw Error(EXDEV, "files stay in their VM's folder");
+  if (!may_replace) throw Error(EINVAL, "rename takes no flags here");
+  rename(from, to);
+}
+
+std::shared_ptr<Node> Directory::make_directory(std::string_view, mode_t) {
+  throw Error(EACCES, "folders cannot be added here");
+}
+
+std::shared_ptr<Node> Directory::make_symlink(std::string_view, std::string_view) {
+  throw Error(EACCES, "links cannot be added here");
+}
+
+void Directory::remove_directory(std::string_view) {
+  throw Error(EACCES, "this folder is part of the view and cannot be removed");
 }
 
 std::unique_ptr<Handle> Directory::open(int, const Caller&) {

@@ -87,9 +87,11 @@ class Node {
 
   virtual Attr attr() = 0;
   virtual void change(const AttrChange& change);
-  /// Throws NotYet (event.h) where it would have to wait. Nothing but this and Handle::read may.
+  /// Throws NotYet (event.h) where it would have to wait. Nothing but this and Handle::read may,
+  /// but for guest/, where every call may.
   virtual std::unique_ptr<Handle> open(int flags, const Caller& caller) = 0;
 
+  virtual std::string readlink();
   virtual std::string xattr(std::string_view name);
   virtual std::vector<std::string> xattr_names() { return {}; }
   virtual void set_xattr(std::string_view name, std::string_view value, XattrMode mode);
@@ -103,6 +105,7 @@ struct DirEntry {
   std::string name;
   NodeId id = 0;
   bool is_directory = false;
+  mode_t type = 0;  // S_IFLNK and the like of what is neither a file nor a folder
 };
 
 class Directory : public Node {
@@ -114,6 +117,12 @@ class Directory : public Node {
   virtual std::shared_ptr<Node> create(std::string_view name, mode_t permissions);
   virtual void remove(std::string_view name);
   virtual void rename(std::string_view from, std::string_view to);
+  /// The same into `folder`, which may be this one.
+  virtual void move(std::string_view from, Directory& folder, std::string_view to,
+                    bool may_replace);
+  virtual std::shared_ptr<Node> make_directory(std::string_view name, mode_t permissions);
+  virtual std::shared_ptr<Node> make_symlink(std::string_view name, std::string_view target);
+  virtual void remove_directory(std::string_view name);
   std::unique_ptr<Handle> open(int flags, const Caller& caller) override;
 };
 

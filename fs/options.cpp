@@ -125,6 +125,8 @@ bool set_vm_option(VmOptions& vm, const std::string& name, const std::string& va
   } else if (name == "disk-dir") {
     if (!value.starts_with('/')) bad_value(name, value, "an absolute path");
     vm.disk_dir = value;
+  } else if (name == "guest") {
+    vm.guest = choose<bool>(name, value, {{"on", true}, {"off", false}});
   } else {
     return false;
   }
@@ -164,6 +166,8 @@ bool set_flag(Options& options, const std::string& word) {
     options.ephemeral = true;
   } else if (word == "ro" || word == "rw") {
     options.read_only = word == "ro";
+  } else if (word == "guest-owner") {
+    options.vm.guest_owner = true;
   } else if (word == "allow_other" || word == "noallow_other") {
     options.allow_other = word == "allow_other";
   } else {
@@ -245,6 +249,8 @@ constexpr const char* kFooter =
                        $XDG_STATE_HOME/v2vfs for others)
   ephemeral            keep nothing after unmounting
   ro                   nobody writes through the mount
+  guest=on|off         show the guest's files in guest/
+  guest-owner          show them with the owners that they have in the guest
   convert=auto|off     serve guests converted, or the source's own content
   layout=auto|plain    how disk.qcow2 is laid out; plain for readers without zlib
   reserve=SIZE         free clusters in front of the data (default 64M or more)

@@ -47,6 +47,8 @@ struct VmOptions {
   convert::NetworkChoice network;
   std::vector<std::pair<std::string, std::string>> network_map;
   std::string disk_dir;  // empty: the mount itself
+  bool guest = true;     // the folder guest/
+  bool guest_owner = false;
 };
 
 enum class Command { mount, check, list_states, remove_state };

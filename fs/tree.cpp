@@ -83,8 +83,8 @@ class Tree::VmDirectory : public Directory {
  private:
   using Scratch = std::map<std::string, std::shared_ptr<ScratchNode>, std::less<>>;
 
-  void add(const std::string& name, const std::shared_ptr<Node>& node) {
-    fixed_.add(name, node, false);
+  void add(const std::string& name, const std::shared_ptr<Node>& node, bool is_folder = false) {
+    fixed_.add(name, node, is_folder);
     tree_.add(node);
   }
   void add_machine(NodeId next) {
@@ -95,6 +95,9 @@ class Tree::VmDirectory : public Directory {
     if (context_.inspect) {
       add_inspection(next++, "inspection.json", InspectionFormat::json);
       add_inspection(next++, "inspection.xml", InspectionFormat::xml);
+    }
+    if (vm_->has_guest_folder()) {
+      add("guest", tree_.guests_.make_root(next++, context_, vm_), true);
     }
     for (std::size_t i = 0; i < vm_->disk_count(); ++i) {
       add(Vm::disk_file_name(i), std::make_shared<DiskNode>(next++, context_, vm_, i));
@@ -144,7 +147,7 @@ std::shared_ptr<Node> Tree::VmDirectory::create(std::string_view name, mode_t pe
   if (old == scratch_.end() && scratch_.size() >= kMostScratchFiles) {
     throw Error(ENOSPC, "only domain.xml is kept here; there are too many other new files");
   }
-  if (old != scratch_.end()) tree_.forget(old->second->id());
+  if (old != scratch_.end()) tree_.remove(old->second->id());
   NodeId id = 0;
   {
     const std::lock_guard tree_lock(tree_.mutex_);
@@ -168,7 +171,7 @@ void Tree::VmDirectory::remove(std::string_view name) {
   if (name == kDomain && fixed_.find(kDomain)) return vm_->remove_saved_domain_xml();
   const std::lock_guard lock(mutex_);
   const auto found = find_scratch(name);
-  tree_.forget(found->second->id());
+  tree_.remove(found->second->id());
   scratch_.erase(found);
 }
 
@@ -186,11 +189,11 @@ void Tree::VmDirectory::rename(std::string_view from, std::string_view to) {
   const std::shared_ptr<ScratchNode> node = found->second;
   if (to == kDomain && fixed_.find(kDomain)) {
     vm_->save_domain_xml(node->buffer().text());
-    tree_.forget(node->id());
+    tree_.remove(node->id());
   } else if (fixed_.find(to)) {
     throw Error(EACCES, "this file is part of the view and cannot be replaced");
   } else {
-    if (const auto old = scratch_.find(to); old != scratch_.end()) tree_.forget(old->second->id());
+    if (const auto old = scratch_.find(to); old != scratch_.end()) tree_.remove(old->second->id());
     scratch_[std::string(to)] = node;
   }
   scratch_.erase(scratch_.find(from));
@@ -242,12 +245,21 @@ void Tree::add(const std::shared_ptr<Node>& node) {
   nodes_[node->id()] = node;
 }
 
-void Tree::forget(NodeId id) {
+void Tree::remove(NodeId id) {
   const std::lock_guard lock(mutex_);
   nodes_.erase(id);
 }
 
+void Tree::remember(const std::shared_ptr<Node>& node) {
+  if (node->id() >= kFirstGuestId) guests_.remember(node);
+}
+
+void Tree::forget(NodeId id, std::uint64_t times) {
+  if (id >= kFirstGuestId) guests_.forget(id, times);
+}
+
 std::shared_ptr<Node> Tree::node(NodeId id) const {
+  if (id >= kFirstGuestId) return guests_.node(id);
   const std::lock_guard lock(mutex_);
   const auto found = nodes_.find(id);
   if (found == nodes_.end()) throw Error(ESTALE, "this file is gone");

@@ -7,12 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "fs/guest_node.h"
 #include "fs/node_space.h"
 #include "fs/vm.h"
 
 namespace v2vfs::fs {
 
-/// The nodes of a mount. Built once; only scratch files come and go.
+/// The nodes of a mount. Built once; only scratch files and guest files come and go.
 class Tree : public NodeSpace {
  public:
   /// `status` and `appliance` compute the texts of the root; an empty `appliance` means there is
@@ -22,14 +23,17 @@ class Tree : public NodeSpace {
   ~Tree() override;
 
   std::shared_ptr<Node> node(NodeId id) const override;
+  void remember(const std::shared_ptr<Node>& node) override;
+  void forget(NodeId id, std::uint64_t times) override;
 
  private:
   class Root;
   class VmDirectory;
 
   void add(const std::shared_ptr<Node>& node);
-  void forget(NodeId id);
+  void remove(NodeId id);
 
+  GuestNodes guests_;
   mutable std::mutex mutex_;
   std::map<NodeId, std::shared_ptr<Node>> nodes_;  // guarded by mutex_
   NodeId next_scratch_;                            // guarded by mutex_

@@ -62,7 +62,12 @@ Vm::Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& con
       integrity_(folder(), machine_.files, machine_.descriptor_path, disk_files(machine_.spec)),
       gate_(folder()),
       inspection_(folder(), gate_, context.slow_work,
-                  [this](const std::stop_token& stop) { return inspect(stop); }) {}
+                  [this](const std::stop_token& stop) { return inspect(stop); }),
+      guest_files_(folder(), gate_, context.slow_work,
+                   [this](std::uint64_t changes, const std::stop_token& stop) {
+                     return context_.open_guest(folder(), changes, all_disks(), stop);
+                   },
+                   {options_.guest_owner, context.uid, context.gid, context.read_only}) {}
 
 Vm::~Vm() = default;
 
@@ -174,6 +179,7 @@ void Vm::load() {
   auto attributes = std::make_unique<AttributeStore>(state.folder());
   gate_.attach(state.folder());
   inspection_.attach(state.folder(), identity);
+  guest_files_.attach(state.folder(), *context_.io);
 
   const std::lock_guard lock(mutex_);
   identity_ = identity;

@@ -16,6 +16,7 @@
 #include "fs/disk.h"
 #include "fs/file_attributes.h"
 #include "fs/gate.h"
+#include "fs/guest_files.h"
 #include "fs/inspection.h"
 #include "fs/manifest_check.h"
 #include "fs/node.h"
@@ -41,6 +42,11 @@ struct MountContext {
                                 const std::vector<std::shared_ptr<Disk>>& disks,
                                 const std::stop_token& stop)>
       inspect = nullptr;
+  /// The guest of a machine, to be read; as GuestFiles::Open. Null: there is no guest/.
+  std::function<std::unique_ptr<MountedGuest>(const std::string& vm, std::uint64_t changes,
+                                              const std::vector<std::shared_ptr<Disk>>& disks,
+                                              const std::stop_token& stop)>
+      open_guest = nullptr;
   WorkQueue* slow_work = nullptr;
 };
 
@@ -75,6 +81,9 @@ class Vm {
   /// Who may touch the disks' content.
   Gate& gate() { return gate_; }
   Inspection& inspection() { return inspection_; }
+  bool has_guest_folder() const { return options_.guest && context_.open_guest; }
+  /// Once it is loaded.
+  GuestFiles& guest_files() { return guest_files_; }
   /// nullptr for a VM that has no state.
   AttributeStore* attributes();
 
@@ -141,6 +150,7 @@ class Vm {
   ManifestCheck integrity_;
   Gate gate_;
   Inspection inspection_;
+  GuestFiles guest_files_;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> verifying_ = false;
   std::jthread verifier_;  // guarded by control_mutex_; last: joined first

@@ -144,6 +144,7 @@ void Vm::reset() {
 void Vm::forget_content() {
   gate_.change_everything();
   inspection_.forget();
+  guest_files_.forget();
 }
 
 /// All or none.
