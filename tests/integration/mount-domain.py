@@ -62,7 +62,8 @@ def saved_by(how: str):
             expect(memory(domain), "7654321", "memory, edited again")
             # A backup is the editor's own; it may be there or not.
             left = {path.name for path in mounted.vm().iterdir()} - {"domain.xml~"}
-            expect(left, {"ctl", "disk.qcow2", "domain-compat.xml", "domain.xml", "status.json"}, "files")
+            expect(left, {"ctl", "disk.qcow2", "domain-compat.xml", "domain.xml", "guest", "inspection.json",
+                          "inspection.xml", "status.json"}, "files")
             domain.unlink()
             expect(domain.read_text(), before, "domain.xml after it was deleted")
             scene.unmount(mounted)
