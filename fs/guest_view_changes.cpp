@@ -68,7 +68,7 @@ void check_xattr_name(const std::string& name) {
 }  // namespace
 
 void GuestView::check_writable(const std::string& path) const {
-  if (options_.read_only) throw Error(EROFS, "this is mounted with -o ro");
+  if (options_.read_only) throw Error(EROFS, "guest/ is read-only");
   if (const auto reason = why_not_writable(path)) {
     throw Error(EACCES, "{} is not changed: {}", clean_text(path), *reason);
   }

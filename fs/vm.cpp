@@ -63,11 +63,16 @@ Vm::Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& con
       gate_(folder()),
       inspection_(folder(), gate_, context.slow_work,
                   [this](const std::stop_token& stop) { return inspect(stop); }),
-      guest_files_(folder(), gate_, context.slow_work,
-                   [this](std::uint64_t changes, const std::stop_token& stop) {
-                     return context_.open_guest(folder(), changes, all_disks(), stop);
-                   },
-                   {options_.guest_owner, context.uid, context.gid, context.read_only}) {}
+      guest_files_(
+          folder(), gate_, context.slow_work,
+          [this](std::uint64_t changes, const std::stop_token& stop) {
+            return context_.open_guest(folder(), changes, all_disks(), stop);
+          },
+          // Until somebody brings edits into the disks, taking them would promise too much.
+          {.guest_owner = options_.guest_owner,
+           .uid = context.uid,
+           .gid = context.gid,
+           .read_only = true}) {}
 
 Vm::~Vm() = default;
 
