@@ -44,7 +44,7 @@ class FuseCaller : public Caller {
   fuse_req_t req_;
 };
 
-Handle& handle_of(const fuse_file_info* info) { return *reinterpret_cast<Handle*>(info->fh); }
+Handle& handle_of(const fuse_file_info* info) { return Lent<Handle>::find(info->fh); }
 
 struct stat to_stat(const Attr& attr) {
   struct stat st {};
@@ -147,9 +147,10 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat* st, int to_set, fus
 
 /// Replies and, if the reply does not reach the kernel, drops the handle.
 void reply_open(fuse_req_t req, fuse_file_info* info, std::unique_ptr<Handle> handle) {
-  info->fh = reinterpret_cast<std::uint64_t>(handle.get());
+  Lent<Handle>& handles = target(req).handles;
+  info->fh = handles.lend(std::move(handle));
   info->direct_io = 1;
-  if (fuse_reply_open(req, info) == 0) handle.release();
+  if (fuse_reply_open(req, info) != 0) handles.take_back(info->fh);
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
@@ -165,19 +166,19 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
     const std::shared_ptr<Node> node = space.directory(parent)->create(name, mode);
     std::unique_ptr<Handle> handle = node->open(info.flags, FuseCaller(req));
     const fuse_entry_param entry = to_entry(node->attr());
-    info.fh = reinterpret_cast<std::uint64_t>(handle.get());
+    Lent<Handle>& handles = target(req).handles;
+    info.fh = handles.lend(std::move(handle));
     info.direct_io = 1;
     space.remember(node);
-    if (fuse_reply_create(req, &entry, &info) == 0) {
-      handle.release();
-    } else {
+    if (fuse_reply_create(req, &entry, &info) != 0) {
+      handles.take_back(info.fh);
       space.forget(node->id(), 1);
     }
   });
 }
 
 void op_release(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
-  delete &handle_of(info);
+  target(req).handles.take_back(info->fh);
   fuse_reply_err(req, 0);
 }
 
@@ -241,23 +242,22 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_fil
 
 // Directories: the names are taken down at OPENDIR, so a listing is consistent.
 
-using Listing = std::vector<DirEntry>;
-
 void op_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
   guard_waiting(req, "opendir", ino, [=, info = *info]() mutable {
     auto listing = std::make_unique<Listing>();
     listing->push_back({".", ino, true});
     listing->push_back({"..", kRootId, true});
     for (DirEntry& entry : nodes(req).directory(ino)->list()) listing->push_back(std::move(entry));
-    info.fh = reinterpret_cast<std::uint64_t>(listing.get());
-    if (fuse_reply_open(req, &info) == 0) listing.release();
+    Lent<Listing>& listings = target(req).listings;
+    info.fh = listings.lend(std::move(listing));
+    if (fuse_reply_open(req, &info) != 0) listings.take_back(info.fh);
   });
 }
 
 void op_readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
                 fuse_file_info* info) {
   guard(req, "readdir", ino, [&] {
-    const Listing& listing = *reinterpret_cast<Listing*>(info->fh);
+    const Listing& listing = Lent<Listing>::find(info->fh);
     std::string buffer(size, '\0');
     std::size_t used = 0;
     for (auto i = static_cast<std::size_t>(offset); i < listing.size(); ++i) {
@@ -276,7 +276,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
-  delete reinterpret_cast<Listing*>(info->fh);
+  target(req).listings.take_back(info->fh);
   fuse_reply_err(req, 0);
 }
 

@@ -123,6 +123,8 @@ bool is_on_this_host(virConnectPtr connection) {
 }  // namespace
 
 LibvirtListing list_libvirt(const std::string& uri) {
+  // libvirt would choose one by itself, another on each host.
+  if (uri.empty()) throw Error(EINVAL, "libvirt+ is followed by a URI: libvirt+qemu:///system");
   virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});  // it would write to stderr
   const Connection connection(virConnectOpenReadOnly(uri.c_str()));
   if (!connection) {
