@@ -17,8 +17,6 @@ namespace {
 constexpr mode_t kDiskPermissions = 0640;
 constexpr blksize_t kPreferredRead = 1 << 20;  // cp reads in this size: one FUSE request each
 
-bool wants_writing(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
-
 class DiskHandle : public Handle {
  public:
   DiskHandle(std::shared_ptr<Vm> vm, std::shared_ptr<Disk> disk, pid_t pid, bool writes)

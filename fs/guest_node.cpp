@@ -60,8 +60,6 @@ std::size_t copy_out(const std::string& text, std::span<std::byte> out) {
   return text.size();
 }
 
-bool wants_writing(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
-
 }  // namespace
 
 /// Which nodes the kernel knows, and where they are now.

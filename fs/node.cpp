@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fs/node.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +11,8 @@
 #include "inspect/base/error.h"
 
 namespace v2vfs::fs {
+
+bool wants_writing(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
 void Handle::write(std::uint64_t, std::span<const std::byte>, bool, const Caller&) {
   throw Error(EBADF, "the file is not open for writing");

@@ -54,6 +54,9 @@ class Caller {
   pid_t pid;
 };
 
+/// Of the flags of open(2).
+bool wants_writing(int flags);
+
 /// An open file. The kernel calls nothing more after the destructor.
 class Handle {
  public:

@@ -45,6 +45,12 @@ std::string holder_of(const std::string& folder) {
   }
 }
 
+/// Whether a daemon has the state; makes nothing.
+bool is_held(const std::string& folder) {
+  const UniqueFd lock(::open((folder + "/" + kLockFile).c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+  return lock && !try_lock(lock.get());
+}
+
 UniqueFd open_lock_file(const std::string& folder) {
   UniqueFd fd(
       ::open((folder + "/" + kLockFile).c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -324,9 +330,7 @@ std::vector<StateSummary> list_states(const std::string& root) {
     const std::string folder = root + "/" + id;
     const std::optional<StateRecord> record = read_record(folder);
     if (!record) continue;
-    const UniqueFd lock = open_lock_file(folder);
-    all.push_back(
-        {id, *record, bytes_on_disk(folder), try_lock(lock.get()) ? "" : holder_of(folder)});
+    all.push_back({id, *record, bytes_on_disk(folder), is_held(folder) ? holder_of(folder) : ""});
   }
   return all;
 }

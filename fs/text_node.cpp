@@ -18,8 +18,6 @@ namespace {
 constexpr std::uint64_t kLargestText = 16 << 20;
 constexpr std::size_t kLongestWord = 64;
 
-bool wants_writing(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
-
 std::size_t copy_out(const std::string& text, std::uint64_t offset, std::span<std::byte> out) {
   if (offset >= text.size()) return 0;
   const std::size_t bytes = std::min<std::size_t>(out.size(), text.size() - offset);

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -247,15 +248,31 @@ void Tree::add(const std::shared_ptr<Node>& node) {
 
 void Tree::remove(NodeId id) {
   const std::lock_guard lock(mutex_);
+  scratch_[id].is_removed = true;
+  drop_if_unknown(id);
+}
+
+void Tree::drop_if_unknown(NodeId id) {
+  const auto found = scratch_.find(id);
+  if (found == scratch_.end() || found->second.lookups > 0 || !found->second.is_removed) return;
+  scratch_.erase(found);
   nodes_.erase(id);
 }
 
 void Tree::remember(const std::shared_ptr<Node>& node) {
-  if (node->id() >= kFirstGuestId) guests_.remember(node);
+  if (node->id() >= kFirstGuestId) return guests_.remember(node);
+  if (node->id() < kFirstScratchId) return;
+  const std::lock_guard lock(mutex_);
+  ++scratch_[node->id()].lookups;
 }
 
 void Tree::forget(NodeId id, std::uint64_t times) {
-  if (id >= kFirstGuestId) guests_.forget(id, times);
+  if (id >= kFirstGuestId) return guests_.forget(id, times);
+  if (id < kFirstScratchId) return;
+  const std::lock_guard lock(mutex_);
+  std::uint64_t& lookups = scratch_[id].lookups;
+  lookups -= std::min(lookups, times);
+  drop_if_unknown(id);
 }
 
 std::shared_ptr<Node> Tree::node(NodeId id) const {

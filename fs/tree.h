@@ -30,12 +30,21 @@ class Tree : public NodeSpace {
   class Root;
   class VmDirectory;
 
+  /// Of a scratch file, which lives on until the kernel has forgotten it: whoever has it open goes
+  /// on with it.
+  struct Remembered {
+    std::uint64_t lookups = 0;
+    bool is_removed = false;
+  };
+
   void add(const std::shared_ptr<Node>& node);
   void remove(NodeId id);
+  void drop_if_unknown(NodeId id);
 
   GuestNodes guests_;
   mutable std::mutex mutex_;
   std::map<NodeId, std::shared_ptr<Node>> nodes_;  // guarded by mutex_
+  std::map<NodeId, Remembered> scratch_;           // guarded by mutex_
   NodeId next_scratch_;                            // guarded by mutex_
 };
 

@@ -131,6 +131,13 @@ TEST_F(StateDirTest, a_state_in_use_is_listed_and_not_removed) {
   EXPECT_TRUE(list_states(root()).empty());
 }
 
+TEST_F(StateDirTest, listing_changes_nothing) {
+  const std::string id = keep(record("web", identity_));
+  std::filesystem::remove(root() + "/" + id + "/lock");
+  EXPECT_EQ(list_states(root())[0].held_by, "");
+  EXPECT_FALSE(std::filesystem::exists(root() + "/" + id + "/lock"));
+}
+
 TEST_F(StateDirTest, refuses_a_folder_that_others_can_write_to) {
   std::filesystem::create_directory(root());
   std::filesystem::permissions(root(), std::filesystem::perms::all);

@@ -158,6 +158,19 @@ TEST_F(TreeTest, an_editor_that_renames_saves_too) {
   EXPECT_THAT(names(), Not(Contains("sedAbC")));
 }
 
+TEST_F(TreeTest, a_scratch_file_that_was_removed_is_there_for_who_has_it_open) {
+  const auto scratch = web()->create("4913", 0600);
+  const NodeId id = scratch->id();
+  tree_->remember(scratch);
+  tree_->remember(scratch);
+  web()->remove("4913");
+  EXPECT_THAT(names(), Not(Contains("4913")));
+  tree_->forget(id, 1);
+  EXPECT_EQ(tree_->node(id), scratch);
+  tree_->forget(id, 1);
+  EXPECT_EQ(error_of([&] { tree_->node(id); }), ESTALE);
+}
+
 TEST_F(TreeTest, what_is_part_of_the_view_stays) {
   EXPECT_THROW(web()->remove("disk.qcow2"), Error);
   EXPECT_THROW(web()->rename("status.json", "x"), Error);
