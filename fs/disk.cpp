@@ -189,7 +189,6 @@ class Disk::Change {
   }
   ~Change() {
     disk_.cold_changes_ += cold_;
-    ++disk_.content_version_;
     disk_.touch();
   }
   Change(const Change&) = delete;

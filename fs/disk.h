@@ -74,8 +74,6 @@ class Disk {
   void barrier();
   /// SEEK_DATA or SEEK_HOLE; ENXIO where there is none.
   std::uint64_t seek(std::uint64_t offset, int whence);
-  /// Another number after each change of content, before the change is acknowledged.
-  std::uint64_t content_version() const { return content_version_; }
 
   /// Giving a disk up in two steps, so that all disks of a VM go or none does. After the first one
   /// nobody gets in any more (ESTALE); it throws EBUSY while somebody is in. The second one drops
@@ -121,7 +119,6 @@ class Disk {
   std::string tables_digest_;            // guarded by making_mutex_
   std::atomic<bool> frozen_ = false;
   std::atomic<std::int64_t> modified_ns_ = 0;
-  std::atomic<std::uint64_t> content_version_ = 0;
   std::atomic<std::uint64_t> cold_changes_ = 0;
 
   mutable std::mutex state_mutex_;

@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "fs/io_buffer.h"
-#include "fs/read_ahead.h"
 #include "inspect/base/error.h"
 
 namespace v2vfs::fs {
@@ -25,21 +23,12 @@ class DiskHandle : public Handle {
         writes_(writes),
         pass_(writes ? vm_->gate().open_writer(pid, disk_->shape())
                      : vm_->gate().open_reader(pid, disk_->shape())),
-        holder_(disk_->add_holder(pid, writes)),
-        ahead_(std::make_shared<ReadAhead>(disk_)) {}
+        holder_(disk_->add_holder(pid, writes)) {}
   ~DiskHandle() override { disk_->remove_holder(holder_); }
 
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) override {
-    bind_for(offset, out.size());
+    if (!bound_ && !disk_->is_cold(offset, out.size())) bind();
     return disk_->read(offset, out);
-  }
-  std::size_t read_buffer(std::uint64_t offset, std::size_t bytes, IoBuffer& buffer) override {
-    bind_for(offset, bytes);
-    if (const auto got = ahead_->take(offset, bytes, buffer)) return *got;
-    return read(offset, buffer.get(bytes));
-  }
-  std::shared_ptr<ReadAhead> read_ahead() override {
-    return bound_ ? ahead_ : nullptr;  // nobody asked for content yet: none is read
   }
   void write(std::uint64_t offset, std::span<const std::byte> in, bool sync,
              const Caller&) override {
@@ -72,9 +61,6 @@ class DiskHandle : public Handle {
       wrote_ = true;
     }
   }
-  void bind_for(std::uint64_t offset, std::uint64_t length) {
-    if (!bound_ && !disk_->is_cold(offset, length)) bind();
-  }
   /// At the first access to content, which may have to wait, and must not mix what was before it
   /// with what is now.
   void bind() {
@@ -90,7 +76,6 @@ class DiskHandle : public Handle {
   const std::uint64_t holder_;
   std::atomic<bool> bound_ = false;
   std::atomic<bool> wrote_ = false;
-  const std::shared_ptr<ReadAhead> ahead_;
 };
 
 void DiskHandle::punch(std::uint64_t offset, std::uint64_t length, bool keep_size) {

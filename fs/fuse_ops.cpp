@@ -15,7 +15,6 @@
 
 #include "fs/fuse_guard.h"
 #include "fs/io_buffer.h"
-#include "fs/read_ahead.h"
 #include "inspect/base/error.h"
 
 // Protocol rules kept here: one reply for each request; no lock is held when it is sent; a handle
@@ -182,17 +181,12 @@ void op_release(fuse_req_t req, fuse_ino_t, fuse_file_info* info) {
   fuse_reply_err(req, 0);
 }
 
-thread_local bool next_piece_is_ready = false;
-
-/// What a read ahead may do comes after the reply, and may outlive the handle.
 void op_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset, fuse_file_info* info) {
-  next_piece_is_ready = false;
   guard_waiting(req, "read", ino, [=, handle = &handle_of(info)] {
     thread_local IoBuffer buffer;
-    const std::size_t got = handle->read_buffer(static_cast<std::uint64_t>(offset), size, buffer);
-    const std::shared_ptr<ReadAhead> ahead = handle->read_ahead();
-    fuse_reply_buf(req, reinterpret_cast<const char*>(buffer.get(got).data()), got);
-    next_piece_is_ready = ahead && ahead->fill();
+    const std::span<std::byte> out = buffer.get(size);
+    const std::size_t got = handle->read(static_cast<std::uint64_t>(offset), out);
+    fuse_reply_buf(req, reinterpret_cast<const char*>(out.data()), got);
   });
 }
 
@@ -413,7 +407,5 @@ const fuse_lowlevel_ops& fuse_operations() {
   static const fuse_lowlevel_ops operations = make_operations();
   return operations;
 }
-
-bool awaits_next_piece() { return std::exchange(next_piece_is_ready, false); }
 
 }  // namespace v2vfs::fs

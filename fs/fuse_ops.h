@@ -31,8 +31,4 @@ struct FuseTarget {
 /// The table of callbacks: each decodes, makes one call under the guard and replies once.
 const fuse_lowlevel_ops& fuse_operations();
 
-/// True if the request that this thread answered last was a piece of a copy, and the next piece was
-/// read ahead: the program will ask for it as soon as it has put this one away.
-bool awaits_next_piece();
-
 }  // namespace v2vfs::fs

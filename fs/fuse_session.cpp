@@ -8,7 +8,6 @@
 #include <mutex>
 
 #include "fs/fuse_guard.h"
-#include "fs/fuse_loop.h"
 #include "fs/fuse_ops.h"
 #include "fs/mount_table.h"
 #include "fs/options.h"
@@ -141,7 +140,11 @@ class FuseSession::Impl {
 
  private:
   void run() {
-    const int result = FuseLoop(session_, kMostThreads).run();
+    fuse_loop_config* config = fuse_loop_cfg_create();
+    fuse_loop_cfg_set_clone_fd(config, 1);
+    fuse_loop_cfg_set_max_threads(config, kMostThreads);
+    const int result = fuse_session_loop_mt(session_, config);
+    fuse_loop_cfg_destroy(config);
     if (result < 0) log::error("the FUSE loop ended: {}", std::strerror(-result));
     ended_();
   }

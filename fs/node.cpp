@@ -6,7 +6,6 @@
 
 #include <cerrno>
 
-#include "fs/io_buffer.h"
 #include "fs/node_space.h"
 #include "inspect/base/error.h"
 
@@ -16,10 +15,6 @@ bool wants_writing(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
 void Handle::write(std::uint64_t, std::span<const std::byte>, bool, const Caller&) {
   throw Error(EBADF, "the file is not open for writing");
-}
-
-std::size_t Handle::read_buffer(std::uint64_t offset, std::size_t bytes, IoBuffer& buffer) {
-  return read(offset, buffer.get(bytes));
 }
 
 void Handle::resize(std::uint64_t) { throw Error(EPERM, "the size of this file is computed"); }

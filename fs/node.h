@@ -17,9 +17,6 @@
 /// thread safe, called from any FUSE thread, and throws Error, whose errno the caller gets.
 namespace v2vfs::fs {
 
-class IoBuffer;
-class ReadAhead;
-
 using NodeId = std::uint64_t;  // st_ino; never a pointer, never used for two things in one mount
 
 struct Attr {
@@ -64,10 +61,6 @@ class Handle {
   /// Returns the bytes read; fewer than asked for only at the end of the file. Throws NotYet
   /// (event.h) where it would have to wait.
   virtual std::size_t read(std::uint64_t offset, std::span<std::byte> out) = 0;
-  /// The same into `buffer`, which may be exchanged for another.
-  virtual std::size_t read_buffer(std::uint64_t offset, std::size_t bytes, IoBuffer& buffer);
-  /// What is to be filled once the reader has its answer; nullptr: nothing.
-  virtual std::shared_ptr<ReadAhead> read_ahead() { return nullptr; }
   /// All or nothing. `sync`: durable before it returns (O_SYNC, O_DSYNC of this very write).
   virtual void write(std::uint64_t offset, std::span<const std::byte> in, bool sync,
                      const Caller& caller);

@@ -8,9 +8,7 @@
 #include <thread>
 
 #include "fs/disk_node.h"
-#include "fs/io_buffer.h"
 #include "fs/overlay/io.h"
-#include "fs/read_ahead.h"
 #include "fs/vm.h"
 #include "inspect/base/error.h"
 #include "tests/unit/fs/temporary_folder.h"
@@ -129,48 +127,6 @@ TEST_F(VmDisks, keep_what_was_written) {
   write(0, "hello");
   mount();
   EXPECT_EQ(read(0, 5), "hello");
-}
-
-constexpr std::size_t kPiece = 128 << 10;
-
-std::string read_piece(Handle& handle, std::uint64_t offset) {
-  IoBuffer buffer;
-  const std::size_t got = handle.read_buffer(offset, kPiece, buffer);
-  return {reinterpret_cast<const char*>(buffer.get(got).data()), got};
-}
-
-TEST_F(VmDisks, read_from_front_to_back_are_read_ahead) {
-  const auto handle = open(0, O_RDONLY);
-  read_piece(*handle, kPlace);
-  EXPECT_FALSE(handle->read_ahead()->fill()) << "one read is no sequence";
-  read_piece(*handle, kPlace + kPiece);
-  EXPECT_TRUE(handle->read_ahead()->fill());
-  EXPECT_EQ(read_piece(*handle, kPlace + 2 * kPiece),
-            read_piece(*open(0, O_RDONLY), kPlace + 2 * kPiece));
-}
-
-TEST_F(VmDisks, read_ahead_never_serve_what_was_there_before_a_write) {
-  const auto handle = open(0, O_RDWR);
-  for (int piece : {0, 1}) read_piece(*handle, kPlace + piece * kPiece);
-  ASSERT_TRUE(handle->read_ahead()->fill());
-  const std::string_view text = "new";
-  open(0, O_RDWR)->write(kPlace + 2 * kPiece, std::as_bytes(std::span(text)), false, Caller(0, 1));
-  EXPECT_EQ(read_piece(*handle, kPlace + 2 * kPiece).substr(0, 3), "new");
-}
-
-TEST_F(VmDisks, are_not_read_ahead_before_somebody_asks_for_content) {
-  const auto handle = open(0, O_RDONLY);
-  for (int piece : {0, 1}) read_piece(*handle, piece * kPiece);
-  EXPECT_EQ(handle->read_ahead(), nullptr);
-}
-
-TEST_F(VmDisks, end_at_their_end_when_read_ahead_too) {
-  const auto handle = open(0, O_RDONLY);
-  const std::uint64_t end = vm_->disk(0)->bytes();
-  read_piece(*handle, kPlace);
-  for (int back : {3, 2}) read_piece(*handle, end - back * kPiece + kPiece / 2);
-  ASSERT_TRUE(handle->read_ahead()->fill());
-  EXPECT_EQ(read_piece(*handle, end - kPiece / 2).size(), kPiece / 2);
 }
 
 TEST_F(VmDisks, opened_with_o_trunc_take_what_is_written_next) {
