@@ -5,7 +5,6 @@ import datetime
 import hashlib
 import os
 import pathlib
-import platform
 import re
 import subprocess
 
@@ -93,22 +92,51 @@ class Journal:
         return f"whole/{script}" in self.results
 
 
-def machine() -> str:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    return f"{os.cpu_count()} CPUs, {memory:.0f} GiB, Linux {platform.release().split('-')[0]}"
+HEAD = """# Results of `tests/run --full`
+
+Each row says when its case ran last, on which commit, and on a machine with how many CPUs. `tests/run --full` runs all of them again,
+`tests/run --full SCRIPT` those of one script.
+
+| Case | Result | Commit | Date | CPUs | Seconds, reason or what is missing |
+| --- | --- | --- | --- | --- | --- |
+"""
 
 
-def write_table(project: pathlib.Path, results: list, seconds: float) -> None:
+@dataclasses.dataclass
+class Row:
+    result: Result
+    commit: str
+    date: str
+    cpus: str
+
+    def line(self) -> str:
+        about = self.result.about.replace("|", "\\|")
+        return f"| {self.result.name} | {self.result.kind} | {self.commit} | {self.date} | {self.cpus} | {about} |\n"
+
+
+def read_table(path: pathlib.Path) -> dict:
+    """The rows that are there, by the case's name."""
+    rows = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if len(cells) == 6 and cells[1] in (PASS, FAIL, SKIP):
+            name, kind, commit, date, cpus, about = cells
+            rows[name] = Row(Result(kind, name, about.replace("\\|", "|")), commit, date, cpus)
+    return rows
+
+
+def update_table(project: pathlib.Path, results: list, whole: set) -> None:
+    """Puts the results into tests/results.md. Of the scripts in `whole`, which ran with all their cases, other rows are old
+    cases that are no more."""
     commit = git(project, "rev-parse", "--short=12", "HEAD").decode().strip() or "unknown"
     if git(project, "status", "--porcelain", "--", ".", ":!tests/results.md"):
         commit += " with changes"
-    counts = {kind: sum(result.count for result in results if result.kind == kind) for kind in (PASS, FAIL, SKIP)}
-    lines = ["# Results of `tests/run --full`", "",
-             f"Commit {commit}, {datetime.date.today().isoformat()}, {machine()}, {seconds / 60:.0f} minutes: "
-             f"{counts[PASS]} passed, {counts[FAIL]} failed, {counts[SKIP]} skipped.", "",
-             "| Case | Result | Seconds, reason or what is missing |", "| --- | --- | --- |"]
+    path = project / "tests/results.md"
+    rows = {name: row for name, row in read_table(path).items() if name.partition(".")[0] not in whole}
+    today, cpus = datetime.date.today().isoformat(), str(os.cpu_count())
+    for result in results:
+        if result.remembered:
+            rows[result.name] = Row(result, commit, today, cpus)
     order = {FAIL: 0, SKIP: 1, PASS: 2}
-    for result in sorted((result for result in results if result.count), key=lambda one: order[one.kind]):
-        about = result.about.replace("|", "\\|")
-        lines.append(f"| {result.name} | {result.kind} | {about} |")
-    (project / "tests/results.md").write_text("\n".join(lines) + "\n")
+    ordered = sorted(rows.values(), key=lambda row: (order[row.result.kind], row.result.name))
+    path.write_text(HEAD + "".join(row.line() for row in ordered))

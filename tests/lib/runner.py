@@ -5,9 +5,8 @@ import os
 import pathlib
 import re
 import sys
-import time
 
-from results import FAIL, PASS, SKIP, Journal, Result, source_key, write_table
+from results import FAIL, PASS, SKIP, Journal, Result, source_key, update_table
 from stages import build, integration_script, lint, unit_tests
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
@@ -18,7 +17,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/run", description="Builds v2vfs and tests it.")
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_true", help="unit tests of the release build only")
-    extent.add_argument("--full", action="store_true", help="every case; resumable; writes tests/results.md")
+    extent.add_argument("--full", action="store_true", help="every case; resumable; keeps tests/results.md")
     parser.add_argument("filter", nargs="?", default="", help="SCRIPT or SCRIPT.CASE, regular expressions")
     return parser.parse_args()
 
@@ -56,16 +55,16 @@ def main() -> int:
     journal = Journal(source_key(PROJECT) if arguments.full else "", case)
     results = []
     add = report(results, journal)
-    start = time.monotonic()
     if re.search(script_pattern, "unit"):
         run_units(arguments, add)
     elif wanted_scripts(script_pattern):
         build("release", LOGS, add)
-    if not arguments.quick:
-        for script in wanted_scripts(script_pattern):
-            integration_script(script, arguments.full, case, journal, LOGS, add)
-    if arguments.full and not arguments.filter:
-        write_table(PROJECT, results, time.monotonic() - start)
+    whole = set()
+    for script in [] if arguments.quick else wanted_scripts(script_pattern):
+        integration_script(script, arguments.full, case, journal, LOGS, add)
+        whole |= set() if case else {script.stem}
+        if arguments.full:
+            update_table(PROJECT, results, whole)
     counts = {kind: sum(result.count for result in results if result.kind == kind) for kind in (PASS, FAIL, SKIP)}
     print(f"{counts[PASS]} passed, {counts[FAIL]} failed, {counts[SKIP]} skipped")
     return 1 if counts[FAIL] or not results else 0
