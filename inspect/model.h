@@ -33,7 +33,9 @@ struct ControllerSpec {
   std::optional<unsigned> pci_slot = std::nullopt;  // VMware's pciSlotNumber
 };
 
-enum class DiskFormat { unknown, vmdk, raw, empty };
+/// As a description says it. Raw is believed whatever the file holds; of all others the file's own
+/// header decides.
+enum class DiskFormat { unknown, vmdk, raw, empty, vhd, vhdx, vdi, qcow2, qed, parallels };
 
 struct DiskSpec {
   std::string id;  // the source's own name for it, for messages ("vmdisk1", "scsi0:0", "xvda")
@@ -101,6 +103,7 @@ struct SerialSpec {
 /// A disk as it was at a snapshot.
 struct SnapshotDisk {
   std::string file;                 // as DiskSpec::file; of a chain the topmost of that time
+  DiskFormat format = DiskFormat::unknown;
   std::optional<std::size_t> disk;  // index into MachineSpec::disks
 };
 

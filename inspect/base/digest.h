@@ -11,7 +11,7 @@
 
 namespace v2vfs {
 
-enum class DigestKind { sha1, sha256, sha512 };
+enum class DigestKind { md5, sha1, sha256, sha512 };
 
 /// A running message digest. Not thread safe.
 class Digest {

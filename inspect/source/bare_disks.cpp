@@ -11,7 +11,9 @@
 #include "inspect/base/text.h"
 #include "inspect/source/image_links.h"
 #include "inspect/source/ovf_notes.h"
+#include "inspect/source/packed_files.h"
 #include "inspect/source/source_name.h"
+#include "inspect/source/spec_words.h"
 
 namespace v2vfs::inspect {
 namespace {
@@ -80,7 +82,10 @@ class Search {
  private:
   void claim_files_of(const Reading& reading) {
     const auto claim = [&](const FoundMachine& machine, const std::string& name) {
-      if (const auto path = path_in_source(reading, machine, name)) claimed_.insert(*path);
+      if (!machine.files) return;
+      for (const std::string& stored : machine.files->stored_names(name)) {
+        if (const auto path = machine.files->path_of(stored)) claimed_.insert(*path);
+      }
     };
     for (const FoundMachine& machine : reading.machines) {
       for (const DiskSpec& disk : machine.spec.disks) {
@@ -118,7 +123,8 @@ class Search {
     ImageLinks links;
     try {
       const DiskFile& file = *files_.at(path);
-      links = read_image_links(FolderFiles(file.root, "").open(file.name));
+      const auto folder = std::make_shared<const FolderFiles>(file.root, "");
+      links = read_image_links(PackedFiles(folder, nullptr).open(file.name));
     } catch (const Error&) {  // it says so itself when it is opened as a disk
     }
     return links_.emplace(path, std::move(links)).first->second;
@@ -178,7 +184,8 @@ class Search {
     if (kind == ImageKind::vmdk || kind == ImageKind::format || kind == ImageKind::boot) {
       return true;
     }
-    if (kind == ImageKind::none && (has_suffix(path, ".raw") || has_suffix(path, ".dd"))) {
+    const std::string_view plain = without_gzip_suffix(path);
+    if (kind == ImageKind::none && (has_suffix(plain, ".raw") || has_suffix(plain, ".dd"))) {
       return true;
     }
     say(fmt::format("{} is left out: {}.", ovf::quoted(path),
@@ -205,7 +212,8 @@ DescribedMachine bare_disk_machine(std::string_view file, std::string_view folde
   DescribedMachine machine;
   MachineSpec& spec = machine.spec;
   spec.source_kind = "disk";
-  spec.name = stem_part(file);
+  const std::string_view plain = without_gzip_suffix(file);
+  spec.name = stem_part(plain);
   spec.id = std::string(folder) + std::string(file);
   spec.memory_bytes = kAssumedMemory;
   spec.controllers.push_back({ControllerKind::sata, 0});
@@ -213,10 +221,13 @@ DescribedMachine bare_disk_machine(std::string_view file, std::string_view folde
   disk.id = file;
   disk.file = file;
   disk.controller = 0;
-  if (has_suffix(file, ".vmdk") && !has_suffix(file, "-flat.vmdk")) disk.format = DiskFormat::vmdk;
-  if (has_suffix(file, "-flat.vmdk") || has_suffix(file, ".raw") || has_suffix(file, ".dd")) {
+  if (has_suffix(plain, ".vmdk") && !has_suffix(plain, "-flat.vmdk")) {
+    disk.format = DiskFormat::vmdk;
+  }
+  if (has_suffix(plain, "-flat.vmdk") || has_suffix(plain, ".raw") || has_suffix(plain, ".dd")) {
     disk.format = DiskFormat::raw;
   }
+  if (disk.format == DiskFormat::unknown) disk.format = format_of_suffix(file);
   const bool is_raw = disk.format == DiskFormat::raw;
   spec.disks.push_back(std::move(disk));
   NicSpec nic;

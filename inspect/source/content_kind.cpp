@@ -5,26 +5,32 @@
 #include <string>
 #include <string_view>
 
+#include "inspect/base/error.h"
 #include "inspect/base/text.h"
+#include "inspect/source/deflated_stream.h"
 #include "inspect/source/tar_header.h"
 #include "inspect/source/text_kind.h"
+#include "inspect/source/xz_file.h"
 
 namespace v2vfs::inspect {
 namespace {
 
 constexpr std::size_t kLooked = 64 << 10;
 
-std::string first_bytes(const SourceFile& file) {
-  std::string bytes(std::min<std::uint64_t>(kLooked, file.length()), '\0');
-  file.read(0, std::as_writable_bytes(std::span(bytes)));
-  return bytes;
-}
-
 bool is_tar(std::string_view bytes) {
   TarBlock block;
   if (bytes.size() < block.size()) return false;
   std::copy_n(reinterpret_cast<const std::byte*>(bytes.data()), block.size(), block.begin());
   return has_tar_checksum(block);
+}
+
+template <typename Head>
+bool holds_tar(Head head) {
+  try {
+    return is_tar(head());
+  } catch (const Error&) {  // whoever reads it to its end says what is wrong
+    return false;
+  }
 }
 
 /// Without the NULs of UTF-16 and a byte order mark in front.
@@ -39,15 +45,24 @@ bool is_ovf(std::string bytes) {
 
 }  // namespace
 
+bool is_archive(ContentKind kind) {
+  return kind == ContentKind::tar || kind == ContentKind::tar_gzip ||
+         kind == ContentKind::tar_xz || kind == ContentKind::zip;
+}
+
 ContentKind content_kind(const SourceFile& file) {
-  const std::string bytes = first_bytes(file);
+  const std::string bytes = file.head(kLooked);
   const std::string_view text = bytes;
   if (text.empty()) return ContentKind::empty;
-  if (text.starts_with("\x1f\x8b")) return ContentKind::gzip;
+  if (text.starts_with("\x1f\x8b")) {
+    return holds_tar([&] { return inflate_head({file}, kTarBlock); }) ? ContentKind::tar_gzip
+                                                                      : ContentKind::gzip;
+  }
   if (text.starts_with(std::string_view("\xfd"
                                         "7zXZ\0",
                                         6)))
-    return ContentKind::xz;
+    return holds_tar([&] { return xz_head(file, kTarBlock); }) ? ContentKind::tar_xz
+                                                               : ContentKind::xz;
   if (text.starts_with("PK\x03\x04")) return ContentKind::zip;
   if (is_tar(text)) return ContentKind::tar;
   const ContentKind kind = text_kind(text);

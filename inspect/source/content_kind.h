@@ -6,9 +6,26 @@
 namespace v2vfs::inspect {
 
 /// What a file is by its first bytes, whatever it is called.
-enum class ContentKind { empty, ovf, vmx, xen, domain, tar, gzip, xz, zip, disk, other };
+enum class ContentKind {
+  empty,
+  ovf,
+  vmx,
+  xen,
+  domain,
+  tar,
+  tar_gzip,
+  tar_xz,
+  zip,
+  gzip,  // of something else
+  xz,    // of something else
+  disk,
+  other
+};
 
-/// Reads at most 64 KiB. An XML document is an OVF if it has an Envelope element, a libvirt domain
+/// True for what has members: tar, plain or compressed, and zip.
+bool is_archive(ContentKind kind);
+
+/// Looks at no more than 64 KiB, of what is compressed at what that holds. An XML document is an OVF if it has an Envelope element, a libvirt domain
 /// if its root is <domain>. Never `disk`: that is for bare_disks.h to say.
 ContentKind content_kind(const SourceFile& file);
 

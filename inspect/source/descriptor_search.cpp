@@ -14,6 +14,8 @@
 #include "inspect/base/error.h"
 #include "inspect/base/text.h"
 #include "inspect/source/image_links.h"
+#include "inspect/source/inflated_file.h"
+#include "inspect/source/packed_files.h"
 #include "inspect/source/source_name.h"
 
 namespace v2vfs::inspect {
@@ -29,9 +31,9 @@ constexpr std::array<std::string_view, 17> kOtherSuffixes = {
     ".vmxf", ".vmsd", ".vmsn", ".vmem", ".vmss", ".vswp", ".nvram",  ".log", ".lck",
     ".mf",   ".cert", ".iso",  ".flp",  ".fd",   ".fdi",  ".sha256", ".txt"};
 /// Disks: they are looked into when no machine has them.
-constexpr std::array<std::string_view, 12> kDiskSuffixes = {".vmdk", ".qcow2", ".qcow", ".raw",
-                                                            ".img",  ".dd",    ".vhd",  ".vhdx",
-                                                            ".vdi",  ".qed",   ".hdd",  ".hds"};
+constexpr std::array<std::string_view, 14> kDiskSuffixes = {
+    ".vmdk", ".qcow2", ".qcow", ".raw", ".img", ".dd",   ".vhd",
+    ".vhdx", ".vdi",   ".qed",  ".hdd", ".hds", ".avhd", ".avhdx"};
 
 bool has_one_of(std::string_view name, std::span<const std::string_view> suffixes) {
   return std::any_of(suffixes.begin(), suffixes.end(),
@@ -47,7 +49,8 @@ std::string real_path(const std::string& path) {
 }
 
 bool is_called_descriptor(std::string_view name) {
-  return has_suffix(name, ".ovf") || has_suffix(name, ".ova") || has_suffix(name, ".vmx");
+  return has_suffix(name, ".ovf") || has_suffix(without_gzip_suffix(name), ".ova") ||
+         has_suffix(name, ".vmx");
 }
 
 /// What a folder's file has to be to count by its content alone.
@@ -80,8 +83,13 @@ class Search {
     const std::string name(file_part(real));
     const SourceFile file = FolderFiles(root, "").open(name);
     const ContentKind kind = content_kind(file);
-    const bool is_disk = kind == ContentKind::other && is_disk_image(file, name);
-    add(root, name, is_disk ? ContentKind::disk : kind);
+    add(root, name, is_disk(kind, file, name) ? ContentKind::disk : kind);
+  }
+
+  static bool is_disk(ContentKind kind, const SourceFile& file, const std::string& name) {
+    if (kind == ContentKind::other) return is_disk_image(file, name);
+    if (kind != ContentKind::gzip || !is_called_gzip(name)) return false;
+    return is_disk_image(inflated_file({file}, file.name(), nullptr), name);
   }
 
   void search(const std::shared_ptr<const SourceRoot>& root, const std::string& folder,
@@ -116,7 +124,7 @@ class Search {
 
   void look_at(const std::shared_ptr<const SourceRoot>& root, const std::string& name) {
     if (has_one_of(name, kOtherSuffixes)) return;
-    if (has_one_of(name, kDiskSuffixes)) return add_disk(root, name);
+    if (has_one_of(without_gzip_suffix(name), kDiskSuffixes)) return add_disk(root, name);
     try {
       const ContentKind kind = content_kind(FolderFiles(root, "").open(name));
       if (is_descriptor(kind) || is_called_descriptor(name)) add(root, name, kind);

@@ -36,9 +36,8 @@ struct SearchResult {
 
 /// Finds the descriptors of SOURCE...: a file is one whatever it is; a folder is searched to a
 /// depth of four, at most 20,000 descriptors. In a folder a file counts if it is an OVF, a VMX, a
-/// Xen configuration, a libvirt domain or a tar archive that is called .ova, or if it is called
-/// .ovf, .ova or .vmx. Links are followed only on the way to SOURCE. Throws Error if a SOURCE is
-/// not there.
+/// Xen configuration or a libvirt domain, or if it is called .ovf, .ova, .ova.gz or .vmx. Links are
+/// followed only on the way to SOURCE. Throws Error if a SOURCE is not there.
 SearchResult search_descriptors(const std::vector<std::string>& paths);
 
 }  // namespace v2vfs::inspect

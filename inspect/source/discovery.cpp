@@ -11,16 +11,20 @@
 #include "inspect/source/descriptor_search.h"
 #include "inspect/source/folder_files.h"
 #include "inspect/source/folder_names.h"
+#include "inspect/source/inflated_file.h"
 #include "inspect/source/libvirt_source.h"
 #include "inspect/source/media_check.h"
 #include "inspect/source/ovf.h"
 #include "inspect/source/ovf_document.h"
 #include "inspect/source/ovf_notes.h"
+#include "inspect/source/packed_files.h"
 #include "inspect/source/reading.h"
 #include "inspect/source/source.h"
 #include "inspect/source/source_name.h"
 #include "inspect/source/tar_files.h"
 #include "inspect/source/text_machine.h"
+#include "inspect/source/xz_file.h"
+#include "inspect/source/zip_files.h"
 
 namespace v2vfs::inspect {
 namespace {
@@ -42,20 +46,12 @@ std::string read_text(const SourceFile& file) {
     case ContentKind::empty:
       throw Error(EINVAL, "{}: the file is empty", path);
     case ContentKind::gzip:
-      throw Error(EOPNOTSUPP,
-                  "{}: it is compressed with gzip, which is not served yet; unpack it "
-                  "with gunzip(1) or tar(1)",
-                  path);
     case ContentKind::xz:
-      throw Error(EOPNOTSUPP,
-                  "{}: it is compressed with xz, which is not served yet; unpack it "
-                  "with unxz(1) or tar(1)",
-                  path);
-    case ContentKind::zip:
-      throw Error(EOPNOTSUPP,
-                  "{}: it is a zip archive, which is not served yet; unpack it with "
-                  "unzip(1)",
-                  path);
+      throw Error(
+          EOPNOTSUPP,
+          "{}: it is compressed, and what it holds is neither a tar archive nor a disk that "
+          "is called .gz; unpack it",
+          path);
     default:
       throw Error(EINVAL,
                   "{}: it is neither an OVF nor an OVA, VMX, Xen configuration, libvirt domain or "
@@ -72,19 +68,48 @@ struct Contents {
   std::vector<std::string> ignored;
 };
 
-Contents open_archive(const Descriptor& descriptor) {
-  const FolderFiles folder(descriptor.root, "");
-  auto files =
-      std::make_shared<TarFiles>([folder, name = descriptor.name] { return folder.open(name); });
-  if (files->descriptor().empty()) {
-    throw Error(EINVAL, "{}: the archive holds no OVF descriptor", clean_text(descriptor.path()));
-  }
-  const SourceFile file = files->open(files->descriptor());
-  return {files, read_text(file), descriptor.path(), files->ignored()};
+/// What all readings of a source share.
+struct Context {
+  const SourceOptions& options;
+  std::shared_ptr<const SourceRoots> roots;
+  std::shared_ptr<AccessPointCache> places;
+  NameLists names = {};
+};
+
+/// The archive itself, as its members' offsets count in it.
+SourceFile unwrapped(ContentKind kind, SourceFile file,
+                     const std::shared_ptr<AccessPointCache>& places) {
+  const std::string name = file.name() + " (decompressed)";
+  if (kind == ContentKind::tar_gzip) return inflated_file({std::move(file)}, name, places);
+  if (kind == ContentKind::tar_xz) return xz_file(std::move(file), name);
+  return file;
 }
 
-Contents open_contents(const Descriptor& descriptor) {
-  if (descriptor.kind == ContentKind::tar) return open_archive(descriptor);
+std::shared_ptr<const ArchiveFiles> open_members(const Descriptor& descriptor,
+                                                 const Context& context) {
+  const FolderFiles folder(descriptor.root, "");
+  const auto open = [folder, kind = descriptor.kind, name = descriptor.name,
+                     places = context.places] {
+    return unwrapped(kind, folder.open(name), places);
+  };
+  if (descriptor.kind == ContentKind::zip) {
+    return std::make_shared<const ZipFiles>(open, context.places);
+  }
+  return std::make_shared<const TarFiles>(open);
+}
+
+Contents open_archive(const Descriptor& descriptor, const Context& context) {
+  const auto files = open_members(descriptor, context);
+  const ArchiveNames& names = files->archive_names();
+  if (names.descriptor().empty()) {
+    throw Error(EINVAL, "{}: the archive holds no OVF descriptor", clean_text(descriptor.path()));
+  }
+  const SourceFile file = files->open(names.descriptor());
+  return {files, read_text(file), descriptor.path(), names.ignored()};
+}
+
+Contents open_contents(const Descriptor& descriptor, const Context& context) {
+  if (is_archive(descriptor.kind)) return open_archive(descriptor, context);
   if (descriptor.kind != ContentKind::ovf) refuse_kind(descriptor);
   const auto files =
       std::make_shared<FolderFiles>(descriptor.root, std::string(folder_part(descriptor.name)));
@@ -104,38 +129,43 @@ FoundMachine unreadable_machine(const Descriptor& descriptor, const Error& error
   return machine;
 }
 
-void read_appliance(const SourceOptions& options, NameLists& names, Reading& reading) {
+void read_appliance(Context& context, Reading& reading) {
   const Descriptor& descriptor = reading.descriptor;
   const std::string path = descriptor.path();
-  const bool is_archive = descriptor.kind == ContentKind::tar;
-  const std::string place = is_archive ? path : std::string(folder_part(path));
-  Contents contents = open_contents(descriptor);
-  OvfEnvelope envelope = parse_ovf(contents.text, contents.name, options);
+  const std::string place = is_archive(descriptor.kind) ? path : std::string(folder_part(path));
+  Contents contents = open_contents(descriptor, context);
+  OvfEnvelope envelope = parse_ovf(contents.text, contents.name, context.options);
+  std::vector<std::string> assumptions;
+  const auto files = std::make_shared<const PackedFiles>(contents.files, envelope.packed_files,
+                                                         context.places, assumptions);
   reading.appliance = {std::move(envelope.appliance), path};
   for (OvfMachine& machine : envelope.machines) {
     DescribedMachine described{std::move(machine.spec),
                                {machine.unservable_disks.begin(), machine.unservable_disks.end()}};
     FoundMachine found;
     found.spec =
-        checked_machine(std::move(described), FileHabit::beside, *contents.files, place, names);
+        checked_machine(std::move(described), FileHabit::beside, *files, place, context.names);
     found.spec.source_kind = "ovf";
     for (const std::string& sentence : contents.ignored) {
       ovf::add_note(found.spec.ignored, sentence);
     }
-    found.files = contents.files;
+    for (const std::string& sentence : assumptions) {
+      ovf::add_note(found.spec.assumptions, sentence);
+    }
+    found.files = files;
     found.descriptor_path = path;
     reading.machines.push_back(std::move(found));
   }
 }
 
-Reading read_descriptor(const Descriptor& descriptor, const SearchResult& search,
-                        const SourceOptions& options, NameLists& names) {
+Reading read_descriptor(const Descriptor& descriptor, Context& context) {
   Reading reading{descriptor, {}, {}, {}};
   try {
     if (is_single_machine(descriptor.kind)) {
-      reading.machines.push_back(read_text_machine(descriptor, search.roots, names));
+      reading.machines.push_back(
+          read_text_machine(descriptor, context.roots, context.places, context.names));
     } else {
-      read_appliance(options, names, reading);
+      read_appliance(context, reading);
     }
   } catch (const Error& error) {
     reading.error = error;
@@ -150,19 +180,20 @@ Reading read_descriptor(const Descriptor& descriptor, const SearchResult& search
 std::vector<Reading> read_all(SearchResult& search, const std::vector<std::string>& uris,
                               const SourceOptions& options) {
   std::vector<Reading> readings;
-  NameLists lists;
+  Context context{options, search.roots,
+                  std::make_shared<AccessPointCache>(options.places_folder, options.stop)};
   for (const std::string& uri : uris) {
-    for (Reading& reading : read_libvirt_source(uri, search.roots, lists)) {
+    for (Reading& reading : read_libvirt_source(uri, search.roots, context.places, context.names)) {
       readings.push_back(std::move(reading));
     }
   }
   for (const Descriptor& descriptor : search.descriptors) {
-    readings.push_back(read_descriptor(descriptor, search, options, lists));
+    readings.push_back(read_descriptor(descriptor, context));
   }
   const auto disks = machineless_disks(search.disks, readings, search.problems);
   readings = without_copies(std::move(readings));
   for (const Descriptor& disk : disks) {
-    readings.push_back(read_descriptor(disk, search, options, lists));
+    readings.push_back(read_descriptor(disk, context));
   }
   return readings;
 }

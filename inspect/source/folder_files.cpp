@@ -117,4 +117,12 @@ std::vector<std::string> FolderFiles::names() const {
   return found;
 }
 
+std::optional<std::string> FolderFiles::path_of(std::string_view name) const {
+  try {
+    return root_->path() + "/" + folder_ + relative_name(name);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace v2vfs::inspect

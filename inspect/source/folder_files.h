@@ -48,6 +48,7 @@ class FolderFiles : public SourceFiles {
 
   SourceFile open(std::string_view name) const override;
   std::vector<std::string> names() const override;
+  std::optional<std::string> path_of(std::string_view name) const override;
 
  private:
   std::shared_ptr<const SourceRoot> root_;

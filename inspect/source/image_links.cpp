@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <span>
 
 #include "inspect/base/text.h"
+#include "inspect/source/packed_files.h"
 #include "inspect/source/source_name.h"
 
 namespace v2vfs::inspect {
@@ -15,10 +17,17 @@ using std::string_view_literals::operator""sv;
 
 constexpr std::uint64_t kHeadBytes = 4096;
 constexpr std::uint64_t kMostText = 64 << 10;
+constexpr std::uint64_t kMostHead = 128 << 10;
 constexpr std::size_t kMostFiles = 4096;
 constexpr std::uint64_t kSector = 512;
+constexpr std::uint64_t kMostOffset = std::numeric_limits<std::int64_t>::max();
 
+/// Of a compressed file only what lies near its beginning, so that it is not read to its end.
 std::string read_range(const SourceFile& file, std::uint64_t offset, std::uint64_t most) {
+  if (!file.host_range()) {
+    const std::string head = offset < kMostHead ? file.head(kMostHead) : "";
+    return offset < head.size() ? head.substr(offset, most) : "";
+  }
   if (offset >= file.length()) return "";
   std::string bytes(std::min(most, file.length() - offset), '\0');
   file.read(offset, std::as_writable_bytes(std::span(bytes)));
@@ -74,7 +83,7 @@ void read_sparse(const SourceFile& file, std::string_view head, ImageLinks& link
   const std::uint64_t sector = little_endian(head, 28, 8);
   const std::uint64_t sectors = little_endian(head, 36, 8);
   links.kind = sector == 0 ? ImageKind::part : ImageKind::vmdk;
-  if (sector == 0 || sector > file.length() / kSector) return;
+  if (sector == 0 || sector > kMostOffset / kSector) return;
   const std::uint64_t bytes = std::min(sectors, kMostText / kSector) * kSector;
   read_descriptor(read_range(file, sector * kSector, bytes), links.files);
 }
@@ -90,13 +99,23 @@ void read_qcow2(const SourceFile& file, std::string_view head, ImageLinks& links
   }
 }
 
+/// QED: features at 16 (1: there is a backing file), its name's place and length at 56 and 60.
+void read_qed(const SourceFile& file, std::string_view head, ImageLinks& links) {
+  links.kind = ImageKind::format;
+  if (head.size() < 64 || (little_endian(head, 16, 8) & 1) == 0) return;
+  const std::uint64_t size = little_endian(head, 60, 4);
+  if (size > 0 && size < 1024) {
+    links.files.push_back(read_range(file, little_endian(head, 56, 4), size));
+  }
+}
+
 bool is_other_format(const SourceFile& file, std::string_view head) {
   for (const std::string_view magic :
-       {"conectix"sv, "vhdxfile"sv, "QED\0"sv, "WithoutFreeSpace"sv, "WithouFreSpacExt"sv}) {
+       {"conectix"sv, "vhdxfile"sv, "WithoutFreeSpace"sv, "WithouFreSpacExt"sv}) {
     if (head.starts_with(magic)) return true;
   }
   if (head.size() > 68 && head.substr(64, 4) == "\x7f\x10\xda\xbe"sv) return true;
-  return file.length() >= kSector &&
+  return file.host_range() && file.length() >= kSector &&
          read_range(file, file.length() - kSector, 8) == "conectix"sv;  // a fixed VHD
 }
 
@@ -108,14 +127,15 @@ ImageLinks read_image_links(const SourceFile& file) {
   const std::string_view text = trim(head);
   if (text.starts_with("# Disk DescriptorFile")) {
     links.kind = ImageKind::vmdk;
-    read_descriptor(file.length() <= kHeadBytes ? head : read_range(file, 0, kMostText),
-                    links.files);
+    read_descriptor(read_range(file, 0, kMostText), links.files);
   } else if (head.starts_with("KDMV")) {
     read_sparse(file, head, links);
   } else if (head.starts_with("COWD") || head.starts_with("\xbe\xba\xfe\xca\0\0\0\0"sv)) {
     links.kind = ImageKind::part;
   } else if (head.starts_with("QFI\xfb")) {
     read_qcow2(file, head, links);
+  } else if (head.starts_with("QED\0"sv)) {
+    read_qed(file, head, links);
   } else if (is_other_format(file, head)) {
     links.kind = ImageKind::format;
   } else if (head.size() >= kSector && std::string_view(head).substr(510, 2) == "\x55\xaa"sv) {
@@ -125,7 +145,9 @@ ImageLinks read_image_links(const SourceFile& file) {
 }
 
 bool is_disk_image(const SourceFile& file, std::string_view name) {
-  if ((has_suffix(name, ".raw") || has_suffix(name, ".dd")) && file.length() >= kSector) {
+  const std::string_view plain = without_gzip_suffix(name);
+  if ((has_suffix(plain, ".raw") || has_suffix(plain, ".dd")) &&
+      file.head(kSector).size() == kSector) {
     return true;
   }
   return read_image_links(file).kind != ImageKind::none;

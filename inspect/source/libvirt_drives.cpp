@@ -11,6 +11,7 @@
 #include "inspect/source/drive_places.h"
 #include "inspect/source/ovf_notes.h"
 #include "inspect/source/ovf_units.h"
+#include "inspect/source/spec_words.h"
 
 namespace v2vfs::inspect::libvirt_xml {
 namespace {
@@ -124,11 +125,9 @@ class DriveReader {
     spec_.disks.push_back(std::move(disk));
   }
 
-  /// What it says other than raw and VMDK has a header of its own, which decides.
   static void read_format(xml_node node, DiskSpec& disk) {
     const std::string type = attribute(node.child("driver"), "type");
-    if (type == "raw" || type == "aio") disk.format = DiskFormat::raw;
-    if (type == "vmdk") disk.format = DiskFormat::vmdk;
+    disk.format = type == "aio" ? DiskFormat::raw : said_format(type);
   }
 
   void read_source(xml_node node, DiskSpec& disk) {

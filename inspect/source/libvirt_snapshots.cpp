@@ -30,14 +30,17 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
   return value;
 }
 
-/// The file that the disk `name` had when the snapshot was taken.
-std::string file_then(xml_node snapshot, std::string_view name) {
+/// The file that the disk `name` had when the snapshot was taken. Whether it is a raw one is not
+/// guessed: its guest wrote what stands at its head.
+SnapshotDisk disk_then(xml_node snapshot, std::string_view name) {
+  SnapshotDisk then;
   for (const xml_node& disk : snapshot.child("domain").child("devices").children("disk")) {
-    if (name == disk.child("target").attribute("dev").value()) {
-      return disk.child("source").attribute("file").value();
-    }
+    if (name != disk.child("target").attribute("dev").value()) continue;
+    then.file = disk.child("source").attribute("file").value();
+    const std::string_view format = disk.child("driver").attribute("type").value();
+    if (format == "raw") then.format = DiskFormat::raw;
   }
-  return "";
+  return then;
 }
 
 SnapshotSpec read_snapshot(xml_node node, MachineSpec& spec) {
@@ -49,8 +52,9 @@ SnapshotSpec read_snapshot(xml_node node, MachineSpec& spec) {
   for (const xml_node& disk : node.child("disks").children("disk")) {
     const std::string_view name = disk.attribute("name").value();
     if (std::string_view(disk.attribute("snapshot").value()) != "external") continue;
-    const std::string file = file_then(node, name);
-    if (!file.empty()) snapshot.disks.push_back({file, disk_called(spec, name)});
+    SnapshotDisk then = disk_then(node, name);
+    then.disk = disk_called(spec, name);
+    if (!then.file.empty()) snapshot.disks.push_back(std::move(then));
   }
   if (snapshot.disks.empty()) {
     ovf::add_note(spec.ignored, fmt::format("The snapshot {} lies within the disks' own files and "

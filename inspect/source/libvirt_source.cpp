@@ -9,6 +9,7 @@
 #include "inspect/source/libvirt_snapshots.h"
 #include "inspect/source/libvirt_xml.h"
 #include "inspect/source/ovf_notes.h"
+#include "inspect/source/packed_files.h"
 
 namespace v2vfs::inspect {
 namespace {
@@ -43,13 +44,15 @@ void say_state(const LibvirtDomain& domain, MachineSpec& spec) {
 }
 
 Reading read_domain(const std::string& uri, const LibvirtDomain& domain,
-                    const std::shared_ptr<const SourceRoots>& roots, NameLists& names) {
+                    const std::shared_ptr<const SourceRoots>& roots,
+                    const std::shared_ptr<AccessPointCache>& places, NameLists& names) {
   Reading reading;
   reading.descriptor.name = uri + "#" + domain.name;
   reading.descriptor.kind = ContentKind::domain;
   FoundMachine found;
   found.descriptor_path = reading.descriptor.path();
-  const auto files = std::make_shared<const LocalFiles>(nullptr, "", roots);
+  const auto files = std::make_shared<const PackedFiles>(
+      std::make_shared<const LocalFiles>(nullptr, "", roots), places);
   found.files = files;
   try {
     DescribedMachine machine = parse_domain_xml(domain.xml, domain.name);
@@ -73,12 +76,13 @@ bool is_libvirt_uri(std::string_view path) { return path.starts_with(kPrefix); }
 
 std::vector<Reading> read_libvirt_source(const std::string& uri,
                                          const std::shared_ptr<const SourceRoots>& roots,
+                                         const std::shared_ptr<AccessPointCache>& places,
                                          NameLists& names) {
   const LibvirtListing listing = list_libvirt(uri.substr(kPrefix.size()));
   const auto all = with_pools(*roots, listing.pool_folders);
   std::vector<Reading> readings;
   for (const LibvirtDomain& domain : listing.domains) {
-    readings.push_back(read_domain(uri, domain, all, names));
+    readings.push_back(read_domain(uri, domain, all, places, names));
   }
   return readings;
 }

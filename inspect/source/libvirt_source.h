@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "inspect/source/access_point_cache.h"
 #include "inspect/source/local_files.h"
 #include "inspect/source/media_check.h"
 #include "inspect/source/reading.h"
@@ -16,6 +17,7 @@ namespace v2vfs::inspect {
 /// Error(EIO) where libvirt does not answer.
 std::vector<Reading> read_libvirt_source(const std::string& uri,
                                          const std::shared_ptr<const SourceRoots>& roots,
+                                         const std::shared_ptr<AccessPointCache>& places,
                                          NameLists& names);
 
 }  // namespace v2vfs::inspect

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +29,7 @@ class LocalFiles : public SourceFiles {
   /// Of the description's own folder.
   std::vector<std::string> names() const override;
 
-  /// The absolute path that `name` stands for; nullopt if it is none that could be opened.
-  std::optional<std::string> path_of(std::string_view name) const;
+  std::optional<std::string> path_of(std::string_view name) const override;
 
  private:
   struct Place {

@@ -32,8 +32,21 @@ Manifest parse_manifest(std::string_view text);
 /// is none. Throws Error if it cannot be read or is larger than 1 MiB.
 std::optional<Manifest> read_manifest(const SourceFiles& files, std::string_view descriptor_path);
 
-/// What is wrong with the file, as a sentence; empty if its digest is the one of `entry`. Reads the
-/// whole file, in the order of its bytes. nullopt if `stop` (asked every MiB) said so. Throws
+/// What the certificate beside the manifest says (DSP0243 5.1: a signature of the manifest's bytes,
+/// then the certificate of whose key it is).
+struct ManifestSignature {
+  enum class State { none, bad, self_signed, untrusted, trusted } state = State::none;
+  std::string signer;  // empty where `none` or `bad`
+  std::string what;    // one sentence
+};
+
+/// Looks for NAME.cert beside NAME.mf. Never throws for what it holds: that is `bad`. Throws Error
+/// if it, or the manifest, cannot be read.
+ManifestSignature check_manifest_signature(const SourceFiles& files,
+                                           std::string_view descriptor_path);
+
+/// What is wrong with the file as it is stored, as a sentence; empty if its digest is the one of
+/// `entry`. Reads the whole file, in the order of its bytes. nullopt if `stop` (asked every MiB) said so. Throws
 /// Error.
 std::optional<std::string> check_digest(const SourceFiles& files, const ManifestEntry& entry,
                                         const std::function<bool()>& stop);

@@ -90,6 +90,7 @@ class MediaCheck {
     if (const std::string decoded = percent_decoded(file); decoded != file) {
       if (try_open(decoded) == 0) return decoded;
     }
+    if (const std::string packed = file + ".gz"; try_open(packed) == 0) return packed;
     if (habit_ == FileHabit::beside) return newest_snapshot(file);
     const std::string slashed = with_slashes(file);
     for (const std::string& place : other_places(slashed)) {
@@ -171,8 +172,16 @@ class MediaCheck {
   }
 
   void check_removable(RemovableSpec& drive) {
-    if (!drive.file || try_open(*drive.file) == 0) return;
-    if (habit_ == FileHabit::moved && take_other_name(*drive.file)) return;
+    if (!drive.file) return;
+    const int error = try_open(*drive.file);
+    const bool may_be_elsewhere = error == ENOENT || habit_ == FileHabit::moved;
+    const bool is_there = error == 0 || (may_be_elsewhere && take_other_name(*drive.file));
+    if (is_there && files_.open(*drive.file).host_range()) return;
+    if (is_there) {
+      return add_note(spec_.ignored, fmt::format("The medium {} is compressed; unpack it, and "
+                                                 "insert it by hand.",
+                                                 quoted(*drive.file)));
+    }
     add_note(spec_.ignored, fmt::format("The medium {} cannot be opened; its drive is empty.",
                                         quoted(*drive.file)));
     drive.file.reset();

@@ -36,10 +36,10 @@ enum class FileHabit {
 };
 
 /// Looks whether the files that a machine names are there, and says in its problems what is not.
-/// Takes another name for one that is there, and says so: another spelling, or, if files may have
-/// moved, a file of the same name beside the description or in the folder of the same name beside
-/// its folder. A machine none of whose disks can be served gets a problem of Severity::error. Opens
-/// files, reads nothing. `place` is as in NameLists.
+/// Takes another name for one that is there, and says so: another spelling, NAME.gz, or, if files
+/// may have moved, a file of the same name beside the description or in the folder of the same name
+/// beside its folder. A machine none of whose disks can be served gets a problem of
+/// Severity::error. Opens files, reads nothing. `place` is as in NameLists.
 MachineSpec checked_machine(DescribedMachine machine, FileHabit habit, const SourceFiles& files,
                             const std::string& place, NameLists& names);
 

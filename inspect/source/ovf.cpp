@@ -59,6 +59,7 @@ class EnvelopeReader {
     walk(envelope_, 0);
     result_.appliance.properties = tables_.properties();
     result_.appliance.startup = read_startup(envelope_);
+    result_.packed_files = tables_.packed_files();
     if (result_.appliance.name.empty()) result_.appliance.name = stem_part(file_);
     for (OvfMachine& machine : result_.machines) {
       for (const std::string& sentence : ignored_) add_note(machine.spec.ignored, sentence);

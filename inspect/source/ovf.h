@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "inspect/model.h"
+#include "inspect/source/packed_files.h"
 #include "inspect/source/source.h"
 
 namespace v2vfs::inspect {
@@ -19,6 +20,7 @@ struct OvfMachine {
 struct OvfEnvelope {
   ApplianceSpec appliance;
   std::vector<OvfMachine> machines;  // in document order
+  std::vector<PackedFile> packed_files;
 };
 
 /// Reads an OVF descriptor (DSP0243 0.9, 1.x and 2.x, and what VMware, VirtualBox, oVirt and Citrix

@@ -13,6 +13,8 @@
 #include "inspect/source/ovf_controllers.h"
 #include "inspect/source/ovf_notes.h"
 #include "inspect/source/ovf_units.h"
+#include "inspect/source/packed_files.h"
+#include "inspect/source/spec_words.h"
 
 namespace v2vfs::inspect::ovf {
 namespace {
@@ -136,25 +138,19 @@ class StorageReader {
     disk.file = file.href;
     disk.file_bytes = file.bytes;
     if (disk.format == DiskFormat::unknown) disk.format = format_by_name(file.href);
-    if (!file.compression.empty()) {
+    if (!file.compression.empty() && file.compression != "gzip") {
       fail("disk-compressed",
-           fmt::format("The file {} is compressed ({}), which is not served yet.",
-                       quoted(file.href), quoted(file.compression)),
+           fmt::format("The file {} is compressed ({}), which is not served.", quoted(file.href),
+                       quoted(file.compression)),
            "Decompress it and take ovf:compression out of the descriptor.");
-    }
-    if (file.is_chunked) {
-      fail("disk-chunked",
-           fmt::format("The file {} is split into chunks, which is not served yet.",
-                       quoted(file.href)),
-           "Join the chunks with cat(1) and take ovf:chunkSize out of the descriptor.");
     }
   }
 
   static DiskFormat format_by_name(std::string_view href) {
-    const std::string name = to_lower(href);
+    const std::string name = to_lower(without_gzip_suffix(href));
     if (name.ends_with(".vmdk")) return DiskFormat::vmdk;
     if (name.ends_with(".raw") || name.ends_with(".img")) return DiskFormat::raw;
-    return DiskFormat::unknown;
+    return format_of_suffix(name);
   }
 
   /// A disk item that names no disk of the DiskSection: perhaps a file, perhaps only a size.
@@ -257,7 +253,7 @@ class StorageReader {
 
   SortKey sort_key(std::size_t index, const std::map<Family, std::size_t>& rank) const {
     const DiskSpec& disk = spec_.disks[index];
-    if (!disk.controller) return {spec_.disks.size(), 0, 0, index};
+    if (!disk.controller) return {spec_.disks.size(), 0, disk.unit, index};
     const ControllerSpec& controller = spec_.controllers[*disk.controller];
     return {rank.at(family_of(controller.kind)), controller.bus_number, disk.unit, index};
   }

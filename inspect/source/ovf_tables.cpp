@@ -115,15 +115,36 @@ void Tables::read_files(Node references) {
     file.id = attribute_or(node, "id", "");
     file.href = attribute_or(node, "href", "");
     file.bytes = parse_count(attribute_or(node, "size", ""));
-    file.compression = attribute_or(node, "compression", "");
+    file.compression = to_lower(attribute_or(node, "compression", ""));
     if (file.compression == "identity") file.compression.clear();
-    file.is_chunked = attribute(node, "chunkSize").has_value();
+    if (const auto chunk = attribute(node, "chunkSize")) read_chunk_size(*chunk, file);
     file_by_href_.try_emplace(file.href, file.id);
     if (!files_.try_emplace(file.id, file).second) {
       add_note(assumptions_,
                fmt::format("Two files have the id {}; the first is used.", quoted(file.id)));
     }
   }
+}
+
+void Tables::read_chunk_size(const std::string& text, FileEntry& file) {
+  const auto bytes = parse_count(text);
+  if (bytes && *bytes > 0) {
+    file.chunk_bytes = bytes;
+  } else {
+    add_note(assumptions_, fmt::format("The chunk size {} of file {} is none; it is taken as whole.",
+                                       quoted(text), quoted(file.href)));
+  }
+}
+
+std::vector<PackedFile> Tables::packed_files() const {
+  std::vector<PackedFile> packed;
+  for (const auto& [id, file] : files_) {
+    const bool is_gzip = file.compression == "gzip";
+    if (is_gzip || file.chunk_bytes) {
+      packed.push_back({file.href, is_gzip, file.chunk_bytes, file.bytes});
+    }
+  }
+  return packed;
 }
 
 void Tables::read_disk(Node node) {

@@ -10,6 +10,7 @@
 
 #include "inspect/model.h"
 #include "inspect/source/ovf_document.h"
+#include "inspect/source/packed_files.h"
 
 /// What an envelope says once for all its machines: References, DiskSection, properties and
 /// configurations (DSP0243 7.1, 9.1, 9.5, 9.8).
@@ -20,7 +21,7 @@ struct FileEntry {
   std::string href;
   std::optional<std::uint64_t> bytes;
   std::string compression;  // "gzip"; empty: none
-  bool is_chunked = false;
+  std::optional<std::uint64_t> chunk_bytes;
 };
 
 struct DiskEntry {
@@ -47,6 +48,9 @@ class Tables {
   /// "${key}" replaced by the property's default; nullopt if there is no such property.
   std::optional<std::string> expand(const std::string& text) const;
 
+  /// Those that are compressed or in chunks.
+  std::vector<PackedFile> packed_files() const;
+
   const std::string& configuration() const { return configuration_; }
   const std::vector<PropertySpec>& properties() const { return properties_; }
   const std::vector<std::string>& assumptions() const { return assumptions_; }
@@ -56,6 +60,7 @@ class Tables {
   void read_properties(Node node);
   void read_product(Node section);
   void read_files(Node references);
+  void read_chunk_size(const std::string& text, FileEntry& file);
   void read_disk(Node node);
   void read_capacity(Node node, DiskEntry& disk) const;
 

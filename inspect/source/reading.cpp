@@ -7,7 +7,6 @@
 #include <map>
 #include <set>
 
-#include "inspect/source/local_files.h"
 #include "inspect/source/ovf_notes.h"
 #include "inspect/source/source_name.h"
 
@@ -43,7 +42,7 @@ std::string files_of(const Reading& reading) {
   for (const FoundMachine& machine : reading.machines) {
     for (const DiskSpec& disk : machine.spec.disks) {
       if (!disk.file) continue;
-      const auto path = path_in_source(reading, machine, *disk.file);
+      const auto path = machine.files->path_of(*disk.file);
       if (!path) return "";
       paths.insert(*path);
     }
@@ -109,19 +108,6 @@ class CopySearch {
 bool Reading::is_usable() const {
   return std::any_of(machines.begin(), machines.end(),
                      [](const FoundMachine& machine) { return machine.spec.usable(); });
-}
-
-std::optional<std::string> path_in_source(const Reading& reading, const FoundMachine& machine,
-                                          const std::string& name) {
-  if (const auto* const local = dynamic_cast<const LocalFiles*>(machine.files.get())) {
-    return local->path_of(name);
-  }
-  if (reading.descriptor.kind != ContentKind::ovf) return std::nullopt;
-  try {
-    return std::string(folder_part(reading.descriptor.path())) + relative_name(name);
-  } catch (const Error&) {
-    return std::nullopt;
-  }
 }
 
 std::vector<Reading> without_copies(std::vector<Reading> readings) {

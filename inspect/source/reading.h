@@ -22,11 +22,6 @@ struct Reading {
   bool is_usable() const;
 };
 
-/// The absolute path of a file that a machine names; nullopt for members of archives, and for what
-/// cannot be a file of the source.
-std::optional<std::string> path_in_source(const Reading& reading, const FoundMachine& machine,
-                                          const std::string& name);
-
 /// Descriptors of one machine leave the best of them: an .ovf, .ova and .vmx of the same name in
 /// one folder, and descriptors of different kinds that name the same disk files. What is usable
 /// goes before what is not, then VMX, OVF, OVA, libvirt, Xen.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,6 +34,11 @@ struct FoundSource {
 
 struct SourceOptions {
   std::string ovf_configuration;  // DeploymentOptionSection id; empty: the default one
+  /// Where the places found in compressed files are kept between mounts; made when needed. Empty:
+  /// in memory only.
+  std::string places_folder = {};
+  /// Asked, from any thread, while a compressed file is read to its end: true ends that.
+  std::function<bool()> stop = {};
 };
 
 /// True for "libvirt+qemu:///system" and the like, which is no path.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "inspect/source/spec_words.h"
 
+#include "inspect/source/source_name.h"
+
 namespace v2vfs::inspect {
 
 std::string_view word(Firmware firmware) {
@@ -49,8 +51,39 @@ std::string_view word(DiskFormat format) {
       return "raw";
     case DiskFormat::empty:
       return "empty";
+    case DiskFormat::vhd:
+      return "vhd";
+    case DiskFormat::vhdx:
+      return "vhdx";
+    case DiskFormat::vdi:
+      return "vdi";
+    case DiskFormat::qcow2:
+      return "qcow2";
+    case DiskFormat::qed:
+      return "qed";
+    case DiskFormat::parallels:
+      return "parallels";
   }
   return "unknown";
+}
+
+DiskFormat said_format(std::string_view word) {
+  if (word == "raw") return DiskFormat::raw;
+  if (word == "vmdk") return DiskFormat::vmdk;
+  if (word == "vhd" || word == "vpc") return DiskFormat::vhd;
+  if (word == "vhdx") return DiskFormat::vhdx;
+  if (word == "vdi") return DiskFormat::vdi;
+  if (word == "qcow2") return DiskFormat::qcow2;
+  if (word == "qed") return DiskFormat::qed;
+  if (word == "parallels") return DiskFormat::parallels;
+  return DiskFormat::unknown;
+}
+
+DiskFormat format_of_suffix(std::string_view file) {
+  for (const std::string_view suffix : {".vhd", ".vhdx", ".vdi", ".qcow2", ".qed"}) {
+    if (has_suffix(file, suffix)) return said_format(suffix.substr(1));
+  }
+  return DiskFormat::unknown;
 }
 
 std::string_view word(RemovableKind kind) {

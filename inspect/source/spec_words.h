@@ -16,4 +16,9 @@ std::string_view word(NicModel model);
 std::string_view word(Severity severity);
 std::string_view word(GuestType type);
 
+/// What a description means by "qcow2", "vpc", ... (QEMU's words and xl's); unknown for others.
+DiskFormat said_format(std::string_view word);
+/// What a disk of that name has to be, where its header or footer tells: one without it is cut off.
+DiskFormat format_of_suffix(std::string_view file);
+
 }  // namespace v2vfs::inspect

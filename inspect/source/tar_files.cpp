@@ -16,7 +16,6 @@ namespace v2vfs::inspect {
 namespace {
 
 constexpr std::size_t kMostMembers = 10'000;
-constexpr std::size_t kMostIgnored = 100;
 constexpr std::uint64_t kMostPaxBytes = 1 << 20;
 constexpr std::uint64_t kMostNameBytes = 4096 + 1;  // GNU writes the NUL too
 
@@ -156,13 +155,10 @@ class TarScan {
   void keep_or_ignore(char type, const std::string& name, std::uint64_t bytes, bool is_sparse) {
     if (type == '5' || type == 'V' || (type != '1' && type != '2' && name.ends_with('/'))) return;
     if (!is_regular(type) || is_sparse) {
-      return ignore(name, is_sparse ? type_name('S') : type_name(type));
+      return files_.archive_names_.ignore(name, is_sparse ? type_name('S') : type_name(type));
     }
-    try {
-      keep(relative_name(name), bytes);
-    } catch (const Error& error) {
-      if (error.error_number() != EACCES) throw;
-      ignore(name, "named so that it would lie outside");
+    if (const std::string admitted = files_.archive_names_.admit(name); !admitted.empty()) {
+      keep(admitted, bytes);
     }
   }
 
@@ -170,19 +166,6 @@ class TarScan {
     const bool is_new =
         files_.members_.try_emplace(name, TarFiles::Range{at_ + kTarBlock, bytes}).second;
     if (!is_new) fail(fmt::format("the archive has two members \"{}\"", clean_text(name)));
-    if (!has_suffix(name, ".ovf") || file_part(name).starts_with("._")) return;
-    if (files_.descriptor_.empty()) {
-      files_.folder_ = folder_part(name);
-      files_.descriptor_ = file_part(name);
-    } else {
-      ignore(name, "a second descriptor");
-    }
-  }
-
-  void ignore(const std::string& name, std::string_view what) {
-    if (files_.ignored_.size() >= kMostIgnored) return;
-    files_.ignored_.push_back(
-        fmt::format("The archive's member \"{}\" is left out: it is {}.", clean_text(name), what));
   }
 
   /// To the header behind `bytes` of content. Content that goes past the end ends the scan: what
@@ -210,7 +193,7 @@ TarFiles::TarFiles(OpenArchive open_archive) : open_archive_(std::move(open_arch
 }
 
 SourceFile TarFiles::open(std::string_view name) const {
-  const std::string wanted = folder_ + relative_name(name);
+  const std::string wanted = archive_names_.folder() + relative_name(name);
   const SourceFile archive = open_archive_();
   const std::string shown = fmt::format("{} in {}", clean_text(wanted), archive.name());
   const auto member = members_.find(wanted);
@@ -232,7 +215,8 @@ SourceFile TarFiles::open(std::string_view name) const {
 std::vector<std::string> TarFiles::names() const {
   std::vector<std::string> found;
   for (const auto& [name, range] : members_) {
-    if (name.starts_with(folder_)) found.push_back(name.substr(folder_.size()));
+    const std::string& folder = archive_names_.folder();
+    if (name.starts_with(folder)) found.push_back(name.substr(folder.size()));
   }
   return found;
 }

@@ -6,14 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "inspect/source/archive_names.h"
 #include "inspect/source/source_file.h"
 
 namespace v2vfs::inspect {
 
 /// The members of an OVA (DSP0243 5.3: a tar archive), read in place: a member is a range of the
-/// archive. Only regular files count; links, devices, sparse members and names that lead outside
-/// are left out and said in ignored(). The archive is not kept open between calls. Thread safe.
-class TarFiles : public SourceFiles {
+/// archive, which may itself be what a compressed file holds. Only regular files count; links,
+/// devices, sparse members and names that lead outside are left out and said. The archive is not kept open between calls. Thread safe.
+class TarFiles : public ArchiveFiles {
  public:
   using OpenArchive = std::function<SourceFile()>;
 
@@ -26,11 +27,7 @@ class TarFiles : public SourceFiles {
   /// (the archive is another one than it was).
   SourceFile open(std::string_view name) const override;
   std::vector<std::string> names() const override;
-
-  /// The first member that ends in ".ovf", relative as names are; empty if there is none.
-  const std::string& descriptor() const { return descriptor_; }
-  /// What was left out, one sentence each.
-  const std::vector<std::string>& ignored() const { return ignored_; }
+  const ArchiveNames& archive_names() const override { return archive_names_; }
 
  private:
   struct Range {
@@ -42,9 +39,7 @@ class TarFiles : public SourceFiles {
   OpenArchive open_archive_;
   SourceFile::HostStat stat_;
   std::map<std::string, Range, std::less<>> members_;
-  std::string folder_;  // of the descriptor, "" or "a/b/"
-  std::string descriptor_;
-  std::vector<std::string> ignored_;
+  ArchiveNames archive_names_;
 };
 
 }  // namespace v2vfs::inspect

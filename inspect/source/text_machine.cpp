@@ -10,6 +10,7 @@
 #include "inspect/source/bare_disks.h"
 #include "inspect/source/libvirt_xml.h"
 #include "inspect/source/ovf_notes.h"
+#include "inspect/source/packed_files.h"
 #include "inspect/source/source_name.h"
 #include "inspect/source/vmx.h"
 #include "inspect/source/xl_config.h"
@@ -55,9 +56,9 @@ void look_for_lock(const Descriptor& descriptor, MachineSpec& spec) {
                     "Shut the machine down."});
 }
 
-DescribedMachine describe(const Descriptor& descriptor, const SourceFiles& files,
-                          const SourceFile& file) {
+DescribedMachine describe(const Descriptor& descriptor, const SourceFiles& files) {
   const std::string name(file_part(descriptor.name));
+  const SourceFile file = files.open(name);
   if (descriptor.kind == ContentKind::disk) {
     return bare_disk_machine(name, folder_part(descriptor.name));
   }
@@ -78,13 +79,14 @@ bool is_single_machine(ContentKind kind) {
 }
 
 FoundMachine read_text_machine(const Descriptor& descriptor,
-                               const std::shared_ptr<const SourceRoots>& roots, NameLists& names) {
+                               const std::shared_ptr<const SourceRoots>& roots,
+                               const std::shared_ptr<AccessPointCache>& places, NameLists& names) {
   FoundMachine found;
   found.descriptor_path = descriptor.path();
   const std::string folder(folder_part(descriptor.name));
-  const auto files = std::make_shared<const LocalFiles>(descriptor.root, folder, roots);
-  const SourceFile file = files->open(file_part(descriptor.name));
-  DescribedMachine machine = describe(descriptor, *files, file);
+  const auto files = std::make_shared<const PackedFiles>(
+      std::make_shared<const LocalFiles>(descriptor.root, folder, roots), places);
+  DescribedMachine machine = describe(descriptor, *files);
   const std::string place(folder_part(found.descriptor_path));
   found.spec = checked_machine(std::move(machine), FileHabit::moved, *files, place, names);
   found.files = files;

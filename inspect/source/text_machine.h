@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "inspect/source/access_point_cache.h"
 #include "inspect/source/descriptor_search.h"
 #include "inspect/source/local_files.h"
 #include "inspect/source/media_check.h"
@@ -16,6 +17,7 @@ bool is_single_machine(ContentKind kind);
 /// Reads the description of one machine and looks for its files. Throws Error where it cannot be
 /// read.
 FoundMachine read_text_machine(const Descriptor& descriptor,
-                               const std::shared_ptr<const SourceRoots>& roots, NameLists& names);
+                               const std::shared_ptr<const SourceRoots>& roots,
+                               const std::shared_ptr<AccessPointCache>& places, NameLists& names);
 
 }  // namespace v2vfs::inspect

@@ -59,7 +59,7 @@ SnapshotSpec read_snapshot(const Dictionary& vmsd, unsigned number, const Machin
     const std::string file = vmsd.text(fmt::format("{}disk{}.filename", name, i));
     if (file.empty()) break;
     const std::string node = vmsd.text(fmt::format("{}disk{}.node", name, i));
-    snapshot.disks.push_back({file, disk_at(spec, node)});
+    snapshot.disks.push_back({.file = file, .disk = disk_at(spec, node)});
   }
   return snapshot;
 }

@@ -17,6 +17,7 @@
 #include "inspect/source/source_name.h"
 #include "inspect/source/xl_disk.h"
 #include "inspect/source/xl_syntax.h"
+#include "inspect/source/spec_words.h"
 
 namespace v2vfs::inspect {
 namespace xl {
@@ -326,8 +327,7 @@ class MachineReader {
     DiskSpec disk;
     disk.id = entry.vdev.empty() ? clean_text(whole, 64) : entry.vdev;
     disk.read_only = entry.is_read_only;
-    if (entry.format == "raw") disk.format = DiskFormat::raw;
-    if (entry.format == "vmdk") disk.format = DiskFormat::vmdk;
+    disk.format = said_format(entry.format);
     if (entry.target.empty()) {
       fail("disk-file-unknown", fmt::format("Disk {} names no file.", quoted(disk.id)),
            "Give it a target.");
