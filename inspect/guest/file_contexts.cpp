@@ -176,4 +176,19 @@ std::optional<std::string> selinux_policy(std::string_view config) {
   return policy;
 }
 
+FileContexts read_file_contexts(
+    const std::function<std::string(const std::string& path)>& text_of) {
+  FileContexts contexts;
+  const auto policy = selinux_policy(text_of("/etc/selinux/config"));
+  if (!policy) return contexts;
+  const std::string files = "/etc/selinux/" + *policy + "/contexts/files/file_contexts";
+  for (const char* const suffix : {"", ".homedirs", ".local"}) {
+    contexts.add(text_of(files + suffix));
+  }
+  for (const char* const suffix : {".subs", ".subs_dist"}) {
+    contexts.add_substitutions(text_of(files + suffix));
+  }
+  return contexts;
+}
+
 }  // namespace v2vfs::inspect

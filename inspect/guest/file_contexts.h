@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,5 +48,8 @@ class FileContexts {
 /// The type of policy that /etc/selinux/config names, "targeted"; nullopt: SELinux is off, or the
 /// text names no policy.
 std::optional<std::string> selinux_policy(std::string_view config);
+
+/// The policy of a guest whose files `text_of` gives (empty: there is none). Empty: SELinux is off.
+FileContexts read_file_contexts(const std::function<std::string(const std::string& path)>& text_of);
 
 }  // namespace v2vfs::inspect

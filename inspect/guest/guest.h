@@ -161,7 +161,8 @@ class Guest {
   // Mounts. Several at a time make the guest's tree; shortest mountpoint first.
   virtual void mount(const GuestMount& mount) = 0;
   virtual void unmount_all() = 0;
-  virtual FilesystemSpace space(const std::string& mountpoint) = 0;
+  /// Of the file system that a folder of the mounted tree lies in.
+  virtual FilesystemSpace space(const std::string& folder) = 0;
 
   // Files of the mounted tree. No call but those that say so follows a symlink in the last part of
   // the path; those before it resolve inside the guest, never on the host.
@@ -194,6 +195,8 @@ class Guest {
   /// owner and xattrs.
   virtual void write_file(const std::string& path, std::string_view content) = 0;
   virtual void append(const std::string& path, std::string_view content) = 0;
+  /// Cuts a regular file to its first `bytes`. EINVAL if it has fewer: a file never grows so.
+  virtual void truncate(const std::string& path, std::uint64_t bytes) = 0;
   virtual void rename(const std::string& from, const std::string& to) = 0;
   virtual void remove(const std::string& path) = 0;  // a file, a symlink, or an empty folder
   virtual void make_directory(const std::string& path, std::uint32_t permissions) = 0;

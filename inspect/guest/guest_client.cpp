@@ -254,6 +254,10 @@ void GuestClient::append(const std::string& path, std::string_view content) {
   while (!rest.empty());
 }
 
+void GuestClient::truncate(const std::string& path, std::uint64_t bytes) {
+  ask(GuestCall::truncate, &Guest::truncate, path, bytes);
+}
+
 void GuestClient::rename(const std::string& from, const std::string& to) {
   ask(GuestCall::rename, &Guest::rename, from, to);
 }

@@ -63,6 +63,7 @@ class GuestClient : public Guest {
   std::vector<std::string> registry_keys(const std::string& hive, const std::string& key) override;
   void write_file(const std::string& path, std::string_view content) override;
   void append(const std::string& path, std::string_view content) override;
+  void truncate(const std::string& path, std::uint64_t bytes) override;
   void rename(const std::string& from, const std::string& to) override;
   void remove(const std::string& path) override;
   void make_directory(const std::string& path, std::uint32_t permissions) override;

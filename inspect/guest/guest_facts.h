@@ -206,6 +206,14 @@ struct ConfigFile {
   std::string text;
 };
 
+/// Something of the guest that is there, for whoever plans changes of it: a cache, a start link, a
+/// unit, a boot loader on the ESP, a folder for drop-ins.
+struct FoundPath {
+  std::string path;  // absolute; no symlink in it but perhaps the last part
+  FileKind kind = FileKind::file;
+  std::string target;  // of a symlink
+};
+
 /// One root: one operating system.
 struct GuestFacts {
   std::string root;       // device of "/"
@@ -235,6 +243,7 @@ struct GuestFacts {
   std::vector<GuestMount> mount_plan;
   /// Configuration files by the path they were asked for: fstab, boot entries, network, ...
   std::map<std::string, ConfigFile> config;
+  std::vector<FoundPath> found;    // at most kPathsFound
   std::vector<std::string> notes;  // what could not be read, one sentence each, cleaned
 };
 
@@ -257,6 +266,7 @@ struct DiskFacts {
   std::string esp;                        // device of the EFI system partition
   std::vector<LuksFacts> luks;
   std::vector<BtrfsFacts> btrfs;
+  std::vector<std::string> in_use;  // sentences: what a guest that is shut down does not leave
 };
 
 struct GuestInspection {

@@ -211,6 +211,16 @@ void GuestfsGuest::append(const std::string& path, std::string_view content) {
       ::guestfs_write_append(handle_->get(), path.c_str(), content.data(), content.size()), path);
 }
 
+void GuestfsGuest::truncate(const std::string& path, std::uint64_t bytes) {
+  const FileStat there = stat(path);
+  if (there.kind != FileKind::file || there.bytes < bytes) {
+    throw Error(EINVAL, "{} is no regular file, or is shorter", clean_text(path));
+  }
+  handle_->check(
+      ::guestfs_truncate_size(handle_->get(), path.c_str(), static_cast<std::int64_t>(bytes)),
+      path);
+}
+
 void GuestfsGuest::rename(const std::string& from, const std::string& to) {
   handle_->check(::guestfs_rename(handle_->get(), c_path(from), c_path(to)), from);
 }
@@ -243,7 +253,13 @@ void GuestfsGuest::set_owner(const std::string& path, std::uint32_t uid, std::ui
       path);
 }
 
+/// libguestfs sends the value as a C string with a length: behind a NUL there would be whatever the
+/// daemon's memory holds. One at the end is there anyway.
 void GuestfsGuest::set_xattr(const std::string& path, const Xattr& xattr) {
+  if (!xattr.value.empty() && xattr.value.find('\0') < xattr.value.size() - 1) {
+    throw Error(EOPNOTSUPP, "{}: the attribute {} is binary and cannot be given to another file",
+                clean_text(path), clean_text(xattr.name));
+  }
   handle_->check(::guestfs_lsetxattr(handle_->get(), c_text(xattr.name), xattr.value.data(),
                                      static_cast<int>(xattr.value.size()), c_path(path)),
                  path);

@@ -52,9 +52,8 @@ class Window {
 
 class InitrdReader {
  public:
-  InitrdReader(std::uint64_t bytes, const ReadAt& read_at,
-               const std::function<bool(std::string_view)>& wants)
-      : window_(std::min(bytes, kInitrdBytes), read_at), wants_(wants) {}
+  InitrdReader(std::uint64_t bytes, const ReadAt& read_at, const InitrdSink& sink)
+      : window_(std::min(bytes, kInitrdBytes), read_at), sink_(sink) {}
 
   InitrdArchive read() {
     try {
@@ -117,9 +116,7 @@ class InitrdReader {
     found_.segments.push_back(segment);
     cpio_ = CpioReader();
     cpio_.on_entry = [this](const CpioEntry& entry) { return take(entry); };
-    cpio_.on_data = [this](std::string_view bytes) {
-      if (keeping_) *keeping_ += bytes;
-    };
+    cpio_.on_data = sink_.on_data;
   }
 
   std::uint64_t zeros_at(std::uint64_t from) {
@@ -207,36 +204,48 @@ class InitrdReader {
     }
     found_.entries.push_back({entry.name, entry.mode, entry.bytes, found_.segments.size() - 1});
     ++found_.segments.back().entries;
-    const bool regular = (entry.mode & 0170000) == 0100000;
-    const bool fits =
-        entry.bytes <= kInitrdFileBytes && kept_bytes_ + entry.bytes <= kInitrdKeptBytes;
-    keeping_ = nullptr;
-    if (!regular || !fits || !wants_(entry.name)) return false;
-    kept_bytes_ += entry.bytes;
-    keeping_ = &found_.files[entry.name];
-    keeping_->clear();
-    return true;
+    return sink_.on_entry(found_.entries.back());
   }
 
   Window window_;
-  const std::function<bool(std::string_view)>& wants_;
+  const InitrdSink& sink_;
   InitrdArchive found_;
   CpioReader cpio_;
-  std::string* keeping_ = nullptr;
   std::uint64_t offset_ = 0;
   std::uint64_t end_ = 0;
-  std::uint64_t kept_bytes_ = 0;
   std::uint64_t names_bytes_ = 0;
 };
 
 }  // namespace
 
-InitrdArchive read_initrd(std::uint64_t image_bytes, const ReadAt& read_at,
-                          const std::function<bool(std::string_view name)>& wants) {
-  InitrdArchive archive = InitrdReader(image_bytes, read_at, wants).read();
+InitrdArchive unpack_initrd(std::uint64_t image_bytes, const ReadAt& read_at,
+                            const InitrdSink& sink) {
+  InitrdArchive archive = InitrdReader(image_bytes, read_at, sink).read();
   if (archive.problem.empty() && image_bytes > kInitrdBytes) {
     archive.problem = "it is larger than what is looked at";
   }
+  return archive;
+}
+
+InitrdArchive read_initrd(std::uint64_t image_bytes, const ReadAt& read_at,
+                          const std::function<bool(std::string_view name)>& wants) {
+  std::map<std::string, std::string> files;
+  std::string* keeping = nullptr;
+  std::uint64_t kept_bytes = 0;
+  InitrdSink sink;
+  sink.on_entry = [&](const InitrdEntry& entry) {
+    const bool regular = (entry.mode & 0170000) == 0100000;
+    const bool fits =
+        entry.bytes <= kInitrdFileBytes && kept_bytes + entry.bytes <= kInitrdKeptBytes;
+    if (!regular || !fits || !wants(entry.name)) return false;
+    kept_bytes += entry.bytes;
+    keeping = &files[entry.name];
+    keeping->clear();
+    return true;
+  };
+  sink.on_data = [&](std::string_view bytes) { *keeping += bytes; };
+  InitrdArchive archive = unpack_initrd(image_bytes, read_at, sink);
+  archive.files = std::move(files);
   return archive;
 }
 

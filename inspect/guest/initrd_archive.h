@@ -36,11 +36,22 @@ struct InitrdArchive {
   std::string problem;  // why it was not read to the end, one sentence; empty: it was
 };
 
+/// Who gets the bytes of an image's entries, while it is unpacked.
+struct InitrdSink {
+  /// Returns true to get the entry's bytes: a file's content, a symlink's target.
+  std::function<bool(const InitrdEntry& entry)> on_entry;
+  /// The next bytes of the entry that was wanted last.
+  std::function<void(std::string_view bytes)> on_data;
+};
+
 /// Opens an image really: newc archives, plain or in gzip, bzip2, lzma, xz, zstd and legacy lz4,
-/// one after another. lzo is told but not opened. `wants(name)`: the content of that file is kept,
-/// up to kInitrdFileBytes. Memory and output are bounded (limits.h; decoders get 160 MiB at most);
-/// what is damaged or too much ends the reading and is told in `problem`. Throws only what
-/// `read_at` throws, and bad_alloc.
+/// one after another. lzo is told but not opened. Memory and output are bounded (limits.h; decoders
+/// get 160 MiB at most); what is damaged or too much ends the reading and is told in `problem`.
+/// Throws only what `read_at` and the sink throw, and bad_alloc.
+InitrdArchive unpack_initrd(std::uint64_t image_bytes, const ReadAt& read_at,
+                            const InitrdSink& sink);
+
+/// The same; `wants(name)`: the content of that file is kept, up to kInitrdFileBytes.
 InitrdArchive read_initrd(std::uint64_t image_bytes, const ReadAt& read_at,
                           const std::function<bool(std::string_view name)>& wants);
 

@@ -36,13 +36,6 @@ constexpr std::array<std::string_view, 24> kConfigNames = {"conf/conf.d/",
                                                            "init",
                                                            "linuxrc"};
 
-bool is_module(std::string_view name) {
-  for (const char* const suffix : {".ko", ".ko.xz", ".ko.zst", ".ko.gz", ".ko.bz2"}) {
-    if (name.ends_with(suffix)) return true;
-  }
-  return false;
-}
-
 bool has_entry(const InitrdArchive& archive, std::string_view name) {
   return std::any_of(archive.entries.begin(), archive.entries.end(),
                      [&](const InitrdEntry& entry) { return entry.name == name; });
@@ -66,6 +59,13 @@ std::pair<std::string, std::string> split_module(std::string_view name) {
 
 }  // namespace
 
+bool is_module_file(std::string_view name) {
+  for (const char* const suffix : {".ko", ".ko.xz", ".ko.zst", ".ko.gz", ".ko.bz2"}) {
+    if (name.ends_with(suffix)) return true;
+  }
+  return false;
+}
+
 bool is_initrd_config(std::string_view name) {
   if (name.find("devexists") != std::string_view::npos) return true;  // dracut's waits
   return std::any_of(kConfigNames.begin(), kConfigNames.end(), [&](std::string_view known) {
@@ -85,6 +85,8 @@ std::string initrd_generator(const InitrdArchive& archive) {
       {"init_functions", "mkinitcpio"},
       {"sbin/nlplug-findfs", "mkinitfs"},
       {"etc/booster.init.yaml", "booster"},
+      {"etc/initrd/cmdline.d", "make-initrd"},
+      {"etc/initrd/rootdev", "make-initrd"},
       {"bin/nash", "mkinitrd"},
       {"sbin/nash", "mkinitrd"},
       {"mkinitrd.config", "mkinitrd-suse"},
@@ -107,7 +109,7 @@ InitrdFacts initrd_facts(const InitrdArchive& archive) {
   facts.generator = initrd_generator(archive);
   for (const InitrdEntry& entry : archive.entries) {
     const bool regular = (entry.mode & 0170000) == 0100000;
-    if (!regular || !is_module(entry.name)) continue;
+    if (!regular || !is_module_file(entry.name)) continue;
     auto [folder, path] = split_module(entry.name);
     if (!folder.empty() && facts.modules_folder.empty()) facts.modules_folder = folder;
     facts.modules.push_back(std::move(path));

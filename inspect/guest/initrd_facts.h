@@ -17,12 +17,15 @@ InitrdFacts inspect_initrd(GuestReader& reader, const std::string& path);
 /// The same from an archive that was read. Pure.
 InitrdFacts initrd_facts(const InitrdArchive& archive);
 
+/// A kernel module, plain or compressed, by its name.
+bool is_module_file(std::string_view name);
+
 /// Small files of an initrd that decide how it finds the root: their content is kept.
 bool is_initrd_config(std::string_view name);
 
 /// The tool that made it, by what it leaves in the image: "initramfs-tools", "dracut",
-/// "mkinitcpio", "mkinitfs" (Alpine), "mkinitrd" (Red Hat's nash), "mkinitrd-suse", "booster";
-/// empty: none of them.
+/// "mkinitcpio", "mkinitfs" (Alpine), "mkinitrd" (Red Hat's nash), "mkinitrd-suse", "booster",
+/// "make-initrd" (ALT); empty: none of them.
 std::string initrd_generator(const InitrdArchive& archive);
 
 }  // namespace v2vfs::inspect

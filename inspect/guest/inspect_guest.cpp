@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "inspect/base/error.h"
 #include "inspect/base/text.h"
 #include "inspect/guest/device_names.h"
+#include "inspect/guest/filesystems_in_use.h"
+#include "inspect/guest/fragile_devices.h"
 #include "inspect/guest/fstab.h"
 #include "inspect/guest/guest_reader.h"
 #include "inspect/guest/linux_facts.h"
@@ -37,9 +40,9 @@ void find_firmware(DiskFacts& disks) {
   disks.firmware = disks.esp.empty() || bios_boot ? Firmware::bios : Firmware::uefi;
 }
 
-DiskFacts find_disks(Guest& guest, GuestReader& reader, const std::vector<LuksKey>& keys) {
+DiskFacts find_disks(Guest& guest, GuestReader& reader, const InspectOptions& options) {
   DiskFacts disks;
-  disks.luks = unlock_containers(guest, keys);
+  disks.luks = unlock_containers(guest, options.keys, options.memory_mib);
   disks.storage = guest.storage();
   for (const BlockDevice& device : disks.storage.devices) {
     if (device.type != "btrfs") continue;
@@ -48,6 +51,7 @@ DiskFacts find_disks(Guest& guest, GuestReader& reader, const std::vector<LuksKe
     });
   }
   find_firmware(disks);
+  disks.in_use = filesystems_in_use(guest, disks.storage);
   return disks;
 }
 
@@ -59,7 +63,7 @@ class Inspector {
   GuestInspection run() {
     guest_.unmount_all();
     GuestReader reader(guest_);
-    found_.disks = find_disks(guest_, reader, options_.keys);
+    found_.disks = find_disks(guest_, reader, options_);
     for (const FoundRoot& root : find_roots(reader, found_.disks)) inspect_root(root);
     const std::vector<std::string> notes = reader.take_notes();
     for (GuestFacts& facts : found_.guests) {
@@ -115,6 +119,23 @@ class Inspector {
     collect_linux(reader,
                   {found_.disks, names, fstab, options_.open_initrds, options_.list_applications},
                   facts);
+    add_fragile_words(reader, names, facts);
+  }
+
+  /// Of the boot loader's texts and of what tells an initramfs where to resume from.
+  static void add_fragile_words(GuestReader& reader, const DeviceNames& names, GuestFacts& facts) {
+    std::set<std::string> files = {"/etc/kernel/cmdline", facts.bootloader.defaults_path};
+    if (facts.bootloader.kind != "uki") {
+      for (const BootEntry& entry : facts.bootloader.entries) files.insert(entry.file);
+    }
+    for (const std::string& path : reader.files("/etc/initramfs-tools/conf.d", "")) {
+      files.insert(path);
+    }
+    files.erase("");
+    for (const std::string& file : files) {
+      const auto found = fragile_words(file, reader.config(file).value_or(""), names);
+      facts.fragile_devices.insert(facts.fragile_devices.end(), found.begin(), found.end());
+    }
   }
 
   std::vector<MdArrayEntry> read_arrays(GuestReader& reader) {

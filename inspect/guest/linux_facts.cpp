@@ -5,6 +5,7 @@
 
 #include "inspect/base/text.h"
 #include "inspect/guest/bootloader.h"
+#include "inspect/guest/conversion_files.h"
 #include "inspect/guest/hypervisor_items.h"
 #include "inspect/guest/kernel_drivers.h"
 #include "inspect/guest/kernels.h"
@@ -192,6 +193,7 @@ void collect_linux(GuestReader& reader, const LinuxContext& context, GuestFacts&
   facts.selinux = find_selinux(reader);
   collect_swap(context, facts);
   ResumeFinder(reader, context, facts).find();
+  find_conversion_files(reader, facts);
 }
 
 }  // namespace v2vfs::inspect

@@ -112,17 +112,6 @@ class Planner {
   std::vector<MountpointFacts> points_;
 };
 
-void add_fragile(std::vector<FragileDevice>& found, const std::string& file, std::size_t line,
-                 const std::string& spec, const DeviceNames& names) {
-  if (!is_fragile_device(spec)) return;
-  FragileDevice fragile{file, line, spec, "", ""};
-  if (const auto device = names.resolve(spec)) {
-    fragile.device = *device;
-    fragile.replacement = names.stable_name(*device).value_or("");
-  }
-  found.push_back(std::move(fragile));
-}
-
 }  // namespace
 
 MountPlan plan_mounts(const std::string& root_device, const std::string& root_subvolume,
@@ -132,19 +121,6 @@ MountPlan plan_mounts(const std::string& root_device, const std::string& root_su
   planner.add_root(root_device, root_subvolume);
   for (const FstabEntry& entry : fstab) planner.add(entry);
   return planner.take();
-}
-
-std::vector<FragileDevice> fragile_devices(const std::vector<FstabEntry>& fstab,
-                                           const std::vector<CrypttabEntry>& crypttab,
-                                           const DeviceNames& names) {
-  std::vector<FragileDevice> found;
-  for (const FstabEntry& entry : fstab) {
-    add_fragile(found, "/etc/fstab", entry.line, entry.spec, names);
-  }
-  for (const CrypttabEntry& entry : crypttab) {
-    add_fragile(found, "/etc/crypttab", entry.line, entry.device, names);
-  }
-  return found;
 }
 
 }  // namespace v2vfs::inspect

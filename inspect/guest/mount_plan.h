@@ -22,9 +22,4 @@ MountPlan plan_mounts(const std::string& root_device, const std::string& root_su
                       const std::vector<FstabEntry>& fstab, const DeviceNames& names,
                       const DiskFacts& disks);
 
-/// Lines of fstab and crypttab whose device another bus or controller calls otherwise. Pure.
-std::vector<FragileDevice> fragile_devices(const std::vector<FstabEntry>& fstab,
-                                           const std::vector<CrypttabEntry>& crypttab,
-                                           const DeviceNames& names);
-
 }  // namespace v2vfs::inspect

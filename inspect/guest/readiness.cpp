@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "inspect/base/text.h"
 #include "inspect/guest/fstab.h"
@@ -87,13 +89,7 @@ class ReadinessCheck {
     bootloader(guest);
     kernels(guest);
     boot_room(guest);
-    for (const FragileDevice& fragile : guest.fragile_devices) {
-      add("fragile-device", fragile.replacement.empty() ? Severity::warning : Severity::info,
-          fmt::format("{} line {} names {}, which another controller changes", fragile.file,
-                      fragile.line, clean_text(fragile.name)),
-          fragile.replacement.empty() ? "put a UUID there"
-                                      : "conversion writes " + clean_text(fragile.replacement));
-    }
+    fragile_names(guest);
     for (const MountpointFacts& point : guest.mountpoints) {
       const bool optional = FstabEntry{0, "", "", "", point.options, 0}.has_option("nofail") ||
                             FstabEntry{0, "", "", "", point.options, 0}.has_option("noauto");
@@ -102,6 +98,19 @@ class ReadinessCheck {
           fmt::format("/etc/fstab mounts {} on {}, which is on none of the disks",
                       clean_text(point.spec), clean_text(point.path)),
           "the guest waits for it at boot: add the disk, or nofail to the line");
+    }
+  }
+
+  /// Each name once for a file: a boot menu repeats it in every entry.
+  void fragile_names(const GuestFacts& guest) {
+    std::set<std::pair<std::string, std::string>> said;
+    for (const FragileDevice& fragile : guest.fragile_devices) {
+      if (!said.insert({fragile.file, fragile.name}).second) continue;
+      add("fragile-device", fragile.replacement.empty() ? Severity::warning : Severity::info,
+          fmt::format("{} line {} names {}, which another controller changes",
+                      clean_text(fragile.file), fragile.line, clean_text(fragile.name)),
+          fragile.replacement.empty() ? "put a UUID there"
+                                      : "conversion writes " + clean_text(fragile.replacement));
     }
   }
 

@@ -3,8 +3,6 @@
 
 #include <bzlib.h>
 #include <lz4.h>
-#include <lzma.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -12,11 +10,12 @@
 #include <new>
 
 #include "inspect/base/error.h"
+#include "inspect/base/inflate_stream.h"
+#include "inspect/base/xz_stream.h"
 
 namespace v2vfs::inspect {
 namespace {
 
-constexpr std::uint64_t kMostMemory = 160 << 20;
 constexpr std::uint32_t kLz4LegacyMagic = 0x184C2102;
 constexpr std::size_t kLz4BlockBytes = 8 << 20;
 constexpr int kZstdWindowLog = 27;
@@ -27,23 +26,15 @@ constexpr int kZstdWindowLog = 27;
 
 class GzipDecoder : public StreamDecoder {
  public:
-  GzipDecoder() {
-    if (::inflateInit2(&stream_, 15 + 16) != Z_OK) throw std::bad_alloc();
-  }
-  ~GzipDecoder() override { ::inflateEnd(&stream_); }
-
   Step step(std::string_view in, std::span<char> out) override {
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
-    stream_.avail_in = static_cast<uInt>(in.size());
-    stream_.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream_.avail_out = static_cast<uInt>(out.size());
-    const int result = ::inflate(&stream_, Z_NO_FLUSH);
-    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) damaged("gzip");
-    return {in.size() - stream_.avail_in, out.size() - stream_.avail_out, result == Z_STREAM_END};
+    const auto step =
+        stream_.step(std::as_bytes(std::span(in)), std::as_writable_bytes(out));
+    if (!step) damaged("gzip");
+    return {step->taken, step->made, step->ended};
   }
 
  private:
-  z_stream stream_{};
+  InflateStream stream_{InflateStream::Format::gzip};
 };
 
 class Bzip2Decoder : public StreamDecoder {
@@ -70,29 +61,16 @@ class Bzip2Decoder : public StreamDecoder {
 /// xz and its forerunner.
 class LzmaDecoder : public StreamDecoder {
  public:
-  explicit LzmaDecoder(bool alone) {
-    const lzma_ret result = alone ? ::lzma_alone_decoder(&stream_, kMostMemory)
-                                  : ::lzma_stream_decoder(&stream_, kMostMemory, 0);
-    if (result != LZMA_OK) throw std::bad_alloc();
-  }
-  ~LzmaDecoder() override { ::lzma_end(&stream_); }
+  explicit LzmaDecoder(XzStream::Format format) : stream_(format) {}
 
   Step step(std::string_view in, std::span<char> out) override {
-    stream_.next_in = reinterpret_cast<const std::uint8_t*>(in.data());
-    stream_.avail_in = in.size();
-    stream_.next_out = reinterpret_cast<std::uint8_t*>(out.data());
-    stream_.avail_out = out.size();
-    const lzma_ret result = ::lzma_code(&stream_, LZMA_RUN);
-    if (result == LZMA_MEMLIMIT_ERROR) {
-      throw Error(ENOMEM, "its xz stream needs more memory than is given to it");
-    }
-    const bool ended = result == LZMA_STREAM_END;
-    if (result != LZMA_OK && !ended && result != LZMA_BUF_ERROR) damaged("xz or lzma");
-    return {in.size() - stream_.avail_in, out.size() - stream_.avail_out, ended};
+    const auto step = stream_.step(std::as_bytes(std::span(in)), std::as_writable_bytes(out));
+    if (!step) damaged("xz or lzma");
+    return {step->taken, step->made, step->ended};
   }
 
  private:
-  lzma_stream stream_ = LZMA_STREAM_INIT;
+  XzStream stream_;
 };
 
 class ZstdDecoder : public StreamDecoder {
@@ -167,9 +145,9 @@ std::unique_ptr<StreamDecoder> make_decoder(Compression compression) {
     case Compression::bzip2:
       return std::make_unique<Bzip2Decoder>();
     case Compression::lzma:
-      return std::make_unique<LzmaDecoder>(true);
+      return std::make_unique<LzmaDecoder>(XzStream::Format::lzma);
     case Compression::xz:
-      return std::make_unique<LzmaDecoder>(false);
+      return std::make_unique<LzmaDecoder>(XzStream::Format::xz);
     case Compression::zstd:
       return std::make_unique<ZstdDecoder>();
     case Compression::none:
@@ -201,6 +179,23 @@ std::uint64_t decode_lz4_blocks(
     offset += 4 + size;
   }
   return offset;
+}
+
+std::string encode_lz4_blocks(std::string_view bytes) {
+  std::string out;
+  const auto put_number = [&out](std::uint32_t number) {
+    for (int i = 0; i < 4; ++i) out += static_cast<char>(number >> 8 * i);
+  };
+  put_number(kLz4LegacyMagic);
+  std::string block(static_cast<std::size_t>(::LZ4_compressBound(kLz4BlockBytes)), '\0');
+  for (std::size_t at = 0; at < bytes.size(); at += kLz4BlockBytes) {
+    const std::string_view piece = bytes.substr(at, kLz4BlockBytes);
+    const int made = ::LZ4_compress_default(
+        piece.data(), block.data(), static_cast<int>(piece.size()), static_cast<int>(block.size()));
+    put_number(static_cast<std::uint32_t>(made));
+    out.append(block, 0, static_cast<std::size_t>(made));
+  }
+  return out;
 }
 
 }  // namespace v2vfs::inspect

@@ -45,4 +45,8 @@ std::uint64_t decode_lz4_blocks(
     const std::function<std::string(std::uint64_t, std::size_t)>& read_at,
     const std::function<void(std::string_view)>& sink);
 
+/// What decode_lz4_blocks() reads, as `lz4 -l` writes it: the magic number and blocks of 8 MiB. The
+/// same bytes give the same blocks.
+std::string encode_lz4_blocks(std::string_view bytes);
+
 }  // namespace v2vfs::inspect

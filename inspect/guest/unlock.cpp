@@ -36,6 +36,12 @@ std::string mapping_name(const BlockDevice& container, std::size_t number) {
   return plain ? "luks-" + container.uuid : "luks-container-" + std::to_string(number);
 }
 
+/// LUKS2 On-Disk Format Specification, 2.1: the magic, then the version, big-endian.
+bool is_luks2(Guest& guest, const BlockDevice& container) {
+  constexpr std::string_view kLuks2("LUKS\xba\xbe\0\2", 8);
+  return guest.read_device(container.name, 0, kLuks2.size()) == kLuks2;
+}
+
 /// One key on one container; why it did not open, empty if it did.
 std::string try_key(Guest& guest, const BlockDevice& container, const LuksKey& key,
                     const std::string& mapping) {
@@ -46,13 +52,17 @@ std::string try_key(Guest& guest, const BlockDevice& container, const LuksKey& k
     const int number = error.error_number();
     if (number == ETIMEDOUT || number == EIO) throw;
     if (number == EACCES) return "none of the keys given opens it";
+    if (number == ENOMEM) {
+      return "there is too little memory to derive its key: " + clean_text(error.sentence(), 1024);
+    }
     return clean_text(error.sentence(), 1024);
   }
 }
 
 class Unlocker {
  public:
-  Unlocker(Guest& guest, const std::vector<LuksKey>& keys) : guest_(guest), keys_(keys) {}
+  Unlocker(Guest& guest, const std::vector<LuksKey>& keys, std::uint32_t memory_mib)
+      : guest_(guest), keys_(keys), memory_mib_(memory_mib) {}
 
   /// True if something was opened.
   bool round() {
@@ -75,6 +85,7 @@ class Unlocker {
     const std::string mapping = mapping_name(container, found_.size());
     for (const LuksKey& key : keys_) {
       if (!fits(key, container, names)) continue;
+      expect_memory(container);
       facts.problem = try_key(guest_, container, key, mapping);
       if (facts.problem.empty()) {
         facts.mapping = "/dev/mapper/" + mapping;
@@ -83,6 +94,11 @@ class Unlocker {
     }
     if (facts.problem.empty()) facts.problem = "no key was given for it";
     return false;
+  }
+
+  void expect_memory(const BlockDevice& container) {
+    const bool enough = memory_mib_ == 0 || memory_mib_ >= kLuks2MemoryMib;
+    if (!enough && is_luks2(guest_, container)) throw MemoryNeeded(kLuks2MemoryMib);
   }
 
   LuksFacts& facts_of(const BlockDevice& container) {
@@ -95,17 +111,19 @@ class Unlocker {
 
   Guest& guest_;
   const std::vector<LuksKey>& keys_;
+  const std::uint32_t memory_mib_;
   std::vector<LuksFacts> found_;
 };
 
 }  // namespace
 
-std::vector<LuksFacts> unlock_containers(Guest& guest, const std::vector<LuksKey>& keys) {
+std::vector<LuksFacts> unlock_containers(Guest& guest, const std::vector<LuksKey>& keys,
+                                         std::uint32_t memory_mib) {
   // The sort is stable: keys for "all" last, else as given.
   std::vector<LuksKey> ordered = keys;
   std::stable_partition(ordered.begin(), ordered.end(),
                         [](const LuksKey& key) { return key.device != "all"; });
-  Unlocker unlocker(guest, ordered);
+  Unlocker unlocker(guest, ordered, memory_mib);
   for (unsigned round = 0; round < kUnlockRounds && unlocker.round(); ++round) {
   }
   return unlocker.take();
