@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-/// Numbers as they lie in files: VMDK is little-endian, qcow2 big-endian. The pointers need no
+/// Numbers as they lie in files: VMDK is little-endian, qcow2 and VHD are big-endian. The pointers need no
 /// alignment.
 namespace v2vfs::convert {
 
@@ -29,6 +29,13 @@ Number load_little_endian(const std::byte* from) {
   Number value;
   std::memcpy(&value, from, sizeof value);
   return from_little_endian(value);
+}
+
+template <typename Number>
+Number load_big_endian(const std::byte* from) {
+  Number value;
+  std::memcpy(&value, from, sizeof value);
+  return to_big_endian(value);
 }
 
 template <typename Number>

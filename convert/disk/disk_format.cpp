@@ -15,7 +15,7 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::uint64_t kHeadBytes = 512;
+constexpr std::size_t kHeadBytes = 512;
 
 struct Magic {
   std::size_t offset;
@@ -23,15 +23,7 @@ struct Magic {
   std::string_view name;
 };
 
-constexpr std::array<Magic, 13> kForeign = {{
-    {0, "QFI\xfb"sv, "qcow2"},
-    {0, "conectix"sv, "VHD"},
-    {0, "vhdxfile"sv, "VHDX"},
-    {64, "\x7f\x10\xda\xbe"sv, "VDI"},
-    {0, "QED\0"sv, "QED"},
-    {0, "COWD"sv, "VMDK of the vmfsSparse type (a snapshot)"},
-    {0, "\xbe\xba\xfe\xca\0\0\0\0"sv, "VMDK of the seSparse type (a snapshot)"},
-    {0, "WithoutFreeSpace"sv, "Parallels"},
+constexpr std::array<Magic, 5> kForeign = {{
     {0, "\x1f\x8b"sv, "gzip"},
     {0,
      "\xfd"
@@ -42,10 +34,9 @@ constexpr std::array<Magic, 13> kForeign = {{
     {0, "PK\x03\x04"sv, "zip"},
 }};
 
-std::string read_head(const inspect::SourceFile& file) {
-  std::string head(std::min(file.length(), kHeadBytes), '\0');
-  file.read(0, std::as_writable_bytes(std::span(head)));
-  return head;
+/// A delta of ESX, without the descriptor that says what disk it is and of what parent.
+bool is_bare_extent(std::string_view head) {
+  return head.starts_with("COWD") || head.starts_with("\xbe\xba\xfe\xca\0\0\0\0"sv);
 }
 
 const Magic* foreign_format(std::string_view head) {
@@ -55,23 +46,36 @@ const Magic* foreign_format(std::string_view head) {
   return found == kForeign.end() ? nullptr : found;
 }
 
+/// A raw disk has no header; of all others the file has to have one.
+bool says_a_header(inspect::DiskFormat said) {
+  return said != inspect::DiskFormat::unknown && said != inspect::DiskFormat::raw &&
+         said != inspect::DiskFormat::empty;
+}
+
 }  // namespace
 
-FileFormat tell_format(const inspect::SourceFile& file, inspect::DiskFormat said) {
-  if (said == inspect::DiskFormat::raw) return FileFormat::raw;
-  const std::string head = read_head(file);
-  if (head.starts_with("KDMV")) return FileFormat::sparse_extent;
-  if (is_descriptor_file(head)) return FileFormat::descriptor;
+ToldFormat tell_format(const inspect::SourceFile& file, inspect::DiskFormat said) {
+  if (said == inspect::DiskFormat::raw) return {FileFormat::raw};
+  const std::string head = file.head(kHeadBytes);
+  if (head.starts_with("KDMV")) return {FileFormat::sparse_extent};
+  if (is_descriptor_file(head)) return {FileFormat::descriptor};
+  if (is_bare_extent(head)) {
+    throw Error(EOPNOTSUPP,
+                "{}: it is one extent of a disk of ESX; name the disk's descriptor instead",
+                file.name());
+  }
+  if (const auto image = tell_image(file)) return {FileFormat::image, *image};
   if (const Magic* magic = foreign_format(head)) {
     throw Error(EOPNOTSUPP,
                 "{}: it is a {} file, which is not served; convert it to VMDK or raw first",
                 file.name(), magic->name);
   }
-  if (said == inspect::DiskFormat::vmdk) {
+  if (says_a_header(said)) {
     throw file_error(EIO, file.name(), 0,
-                     "it should be a VMDK, and has neither the header nor the descriptor of one");
+                     "it has neither the header nor the footer of the format that it should have: "
+                     "it is damaged, or cut off");
   }
-  return FileFormat::raw;
+  return {FileFormat::raw};
 }
 
 }  // namespace v2vfs::convert

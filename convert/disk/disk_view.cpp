@@ -10,11 +10,6 @@
 namespace v2vfs::convert {
 namespace {
 
-std::string_view name_of(const DiskSource& source) {
-  return source.files().empty() ? std::string_view("a disk without a file")
-                                : source.files()[0].name();
-}
-
 LayoutInput plain_input(std::uint64_t virtual_bytes, std::uint64_t cluster_bytes) {
   return {virtual_bytes, cluster_bytes, 0, {{RunKind::guest, 0, virtual_bytes}}};
 }
@@ -30,7 +25,7 @@ Qcow2Layout plain_layout(const DiskSource& source, const ViewOptions& options) {
     if (auto layout = with_reserve(plain_input(source.bytes(), cluster), options)) return *layout;
   }
   throw Error(EOPNOTSUPP, "{}: a disk of {} bytes with this reserve is larger than qcow2 can be",
-              name_of(source), source.bytes());
+              source.name(), source.bytes());
 }
 
 std::unique_ptr<DiskView> choose(std::unique_ptr<DiskSource> source, const ViewOptions& options) {
@@ -44,7 +39,7 @@ std::unique_ptr<DiskView> choose(std::unique_ptr<DiskSource> source, const ViewO
       }
       why_not = "it is too large for clusters of its grains' size";
     }
-    log::info("{}: laid one to one: {}", name_of(*source), why_not);
+    log::info("{}: laid one to one: {}", source->name(), why_not);
   }
   const Qcow2Layout layout = plain_layout(*source, options);
   return std::make_unique<Qcow2View>(std::move(source), nullptr, layout, options.verify_grains);
@@ -55,7 +50,7 @@ std::unique_ptr<DiskView> choose(std::unique_ptr<DiskSource> source, const ViewO
       ESTALE,
       "{}: the layout that its state was made with does not fit it; reset the state, or put "
       "the source back",
-      name_of(source));
+      source.name());
 }
 
 bool is_plain(const Qcow2Layout& layout) {

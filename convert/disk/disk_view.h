@@ -83,6 +83,9 @@ class DiskView {
   /// Inflates and checks every deflated grain (Adler-32, marker). Slow; stops early if `stop` says so.
   virtual VerifyReport verify(const std::function<bool()>& stop) = 0;
 
+  /// Readings of the source that were guesses, one sentence each.
+  virtual const std::vector<std::string>& assumptions() const = 0;
+
   /// The source files, for watching them.
   virtual const std::vector<inspect::SourceFile>& source_files() const = 0;
 };

@@ -15,7 +15,7 @@ constexpr std::size_t kBits = 64;
 /// way.
 void verify_grain(const SparseExtent& extent, std::uint64_t index, const Grain& grain,
                   std::span<std::byte> buffer, VerifyReport& report) {
-  if (grain.kind == GrainKind::hole) return;
+  if (grain.kind == GrainKind::hole || grain.kind == GrainKind::zero) return;
   const bool is_deflated = extent.header().compressed;
   if (grain.kind == GrainKind::stored && !is_deflated) return;
   ++report.grains_checked;
@@ -49,7 +49,7 @@ void GrainCheck::require(std::uint64_t offset, std::uint64_t length) {
       grains_.touching(first, ceil_div(offset + length, kSectorBytes));
   std::size_t hint = ranks.begin;
   for (std::size_t rank = ranks.begin; rank < ranks.end; ++rank) {
-    if (is_good(rank)) continue;
+    if (is_good(rank) || grains_.is_hidden(rank)) continue;
     const std::uint64_t end = grains_.start(rank) + grains_.sectors_of(grains_.start(rank), hint);
     if (end > first) check(rank);
   }
@@ -58,10 +58,11 @@ void GrainCheck::require(std::uint64_t offset, std::uint64_t length) {
 void verify_extent(const SparseExtent& extent, const std::function<bool()>& stop,
                    VerifyReport& report) {
   std::vector<std::byte> buffer(extent.header().grain_bytes());
-  std::vector<Grain> grains(kEntriesPerTable);
+  const std::uint64_t per_table = extent.header().entries_per_table;
+  std::vector<Grain> grains(per_table);
   const std::uint64_t count = extent.header().grain_count();
-  for (std::uint64_t first = 0; first < count; first += kEntriesPerTable) {
-    grains.resize(std::min<std::uint64_t>(kEntriesPerTable, count - first));
+  for (std::uint64_t first = 0; first < count; first += per_table) {
+    grains.resize(std::min(per_table, count - first));
     extent.tables().grains(first, grains);
     for (std::size_t i = 0; i < grains.size(); ++i) {
       if (stop && stop()) return;

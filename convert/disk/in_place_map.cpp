@@ -22,12 +22,17 @@ bool size_fits(const SparseHeader& header) {
 
 /// The cluster that all extents agree on, or why there is none.
 std::optional<std::uint64_t> common_cluster(const DiskSource& source, std::string& why_not) {
+  for (const Layer& layer : source.layers()) {
+    if (layer.bytes() == source.bytes()) continue;
+    why_not = "its parents are larger or smaller by a part of a grain";
+    return std::nullopt;
+  }
   std::optional<std::uint64_t> cluster;
   bool has_file = false;
-  for (const Extent& extent : source.extents()) {
-    has_file |= extent.file.has_value();
-    if (!extent.sparse) continue;
-    const SparseHeader& header = extent.sparse->header();
+  for (const Extent* extent : source.extents()) {
+    has_file |= extent->file || extent->image;
+    if (!extent->sparse) continue;
+    const SparseHeader& header = extent->sparse->header();
     if (!size_fits(header) || cluster.value_or(header.grain_bytes()) != header.grain_bytes()) {
       why_not = "its grains have a size that no cluster has, or several sizes";
       return std::nullopt;
@@ -42,9 +47,15 @@ std::optional<std::uint64_t> common_cluster(const DiskSource& source, std::strin
 bool extent_fits(const Extent& extent, std::uint64_t cluster, std::string& why_not) {
   if (extent.guest_offset % cluster != 0) {
     why_not = "an extent does not begin at a multiple of the grain";
+  } else if (extent.type == ExtentType::barred) {
+    why_not = "a part of it may not be read";
   } else if (extent.sparse) {
     const GrainScan& scan = extent.sparse->scanned();
-    if (!scan.has_starts) why_not = "its grain tables overlap";
+    const bool is_small = extent.sparse->header().kind == SparseKind::se_sparse;
+    if (!scan.has_starts) {
+      why_not =
+          is_small ? "it is seSparse, whose grains are many and small" : "its grain tables overlap";
+    }
     if (scan.damaged_grains > scan.damaged.size()) why_not = "too much of it is damaged";
     if (!extent.sparse->header().compressed && !scan.is_aligned) {
       why_not = "its grains are not aligned in their file";
@@ -61,20 +72,24 @@ std::optional<std::uint64_t> partial_grain(const Extent& extent) {
   return extent.bytes / header.grain_bytes();
 }
 
-std::unique_ptr<StoredGrains> take_grains(const Extent& extent) {
-  const SparseHeader& header = extent.sparse->header();
-  const GrainTables& tables = extent.sparse->tables();
-  std::vector<std::uint32_t> starts = extent.sparse->take_starts();
-  std::vector<std::uint64_t> others = other_sectors(tables, extent.file->length());
-  // No entry refers to where it lies: its place bounds its neighbour, and counts no use.
-  const auto partial = partial_grain(extent);
-  if (const Grain last = partial ? tables.grain(*partial) : Grain{};
-      last.kind == GrainKind::stored) {
-    starts.erase(std::ranges::lower_bound(starts, last.sector));
-    others.push_back(last.sector);
-  }
-  return std::make_unique<StoredGrains>(std::move(starts), std::move(others), header.grain_sectors,
-                                        header.compressed);
+bool is_stored(const Grain& grain) { return grain.kind == GrainKind::stored; }
+
+/// The clusters that an extent and [first, first + count) have in common; the first of them counts
+/// from the extent's beginning.
+struct Overlap {
+  std::uint64_t in_extent = 0;
+  std::uint64_t in_window = 0;
+  std::uint64_t count = 0;
+};
+
+Overlap overlap_of(const Extent& extent, std::uint64_t cluster, std::uint64_t first,
+                   std::uint64_t count) {
+  const std::uint64_t start = extent.guest_offset / cluster;
+  const std::uint64_t end = start + ceil_div(extent.bytes, cluster);
+  const std::uint64_t from = std::max(start, first);
+  const std::uint64_t to = std::min(end, first + count);
+  if (from >= to) return {};
+  return {from - start, from - first, to - from};
 }
 
 }  // namespace
@@ -82,8 +97,8 @@ std::unique_ptr<StoredGrains> take_grains(const Extent& extent) {
 std::unique_ptr<InPlaceMap> InPlaceMap::make(DiskSource& source, std::string& why_not) {
   const auto cluster = common_cluster(source, why_not);
   if (!cluster) return nullptr;
-  for (const Extent& extent : source.extents()) {
-    if (!extent_fits(extent, *cluster, why_not)) return nullptr;
+  for (const Extent* extent : source.extents()) {
+    if (!extent_fits(*extent, *cluster, why_not)) return nullptr;
   }
   std::unique_ptr<InPlaceMap> map(new InPlaceMap(source, *cluster));
   for (const Part& part : map->parts_) {
@@ -96,40 +111,116 @@ std::unique_ptr<InPlaceMap> InPlaceMap::make(DiskSource& source, std::string& wh
 InPlaceMap::InPlaceMap(DiskSource& source, std::uint64_t cluster)
     : source_(source), cluster_(cluster) {
   l2_in_use_.resize(ceil_div(ceil_div(source.bytes(), cluster), cluster / sizeof(std::uint64_t)));
-  for (std::uint32_t i = 0; i < source.extents().size(); ++i) add_part(source.extents()[i], i);
+  std::uint32_t number = 0;
+  for (std::size_t layer = 0; layer < source.layers().size(); ++layer) {
+    for (std::size_t i = 0; i < source.layers()[layer].extents().size(); ++i, ++number) {
+      add_part(*source.extents()[number], layer, number);
+    }
+  }
   std::ranges::sort(singles_);
   singles_.erase(std::unique(singles_.begin(), singles_.end()), singles_.end());
   for (const std::uint64_t single : singles_) mark_l2(single, 1);
   if (!singles_.empty()) shapes_.push_back({RunKind::single, 0, singles_.size() * cluster_});
 }
 
-void InPlaceMap::add_part(Extent& extent, std::uint32_t number) {
+void InPlaceMap::add_part(Extent& extent, std::size_t layer, std::uint32_t number) {
   Part part;
   part.extent = &extent;
+  part.layer = layer;
   if (extent.file) {
     part.run = shapes_.size();
     shapes_.push_back(
         {RunKind::file, number, extent.sparse ? extent.file->length() : extent.bytes});
   }
   if (extent.sparse) {
-    part.grains = take_grains(extent);
-    add_singles(extent);
+    part.grains = take_grains(extent, layer);
+    add_singles(extent, layer);
   } else if (extent.file) {
     mark_l2(extent.guest_offset / cluster_, ceil_div(extent.bytes, cluster_));
   }
   parts_.push_back(std::move(part));
 }
 
-void InPlaceMap::add_singles(const Extent& extent) {
+std::unique_ptr<StoredGrains> InPlaceMap::take_grains(Extent& extent, std::size_t layer) const {
+  const SparseHeader& header = extent.sparse->header();
+  const GrainTables& tables = extent.sparse->tables();
+  auto grains = std::make_unique<StoredGrains>(extent.sparse->take_starts(),
+                                               other_sectors(tables, extent.file->length()),
+                                               header.grain_sectors, header.compressed);
+  if (layer > 0) hide_covered(extent, layer, *grains);
+  // The last grain may be a single, and one more may lie beyond the extent's end.
+  const std::uint64_t first = extent.guest_offset / cluster_;
+  const std::uint64_t end = ceil_div(extent.bytes, cluster_);
+  for (std::uint64_t i = partial_grain(extent).value_or(end); i < header.grain_count(); ++i) {
+    const Grain grain = tables.grain(i);
+    if (grain.kind != GrainKind::stored || (i < end && is_covered(layer, first + i))) continue;
+    grains->hide(static_cast<std::uint32_t>(grain.sector));
+  }
+  return grains;
+}
+
+/// Takes out the grains of a parent that a layer above has too.
+void InPlaceMap::hide_covered(const Extent& extent, std::size_t layer, StoredGrains& grains) const {
+  const SparseHeader& header = extent.sparse->header();
+  std::vector<Grain> some;
+  const std::uint64_t count = ceil_div(extent.bytes, cluster_);
+  for (std::uint64_t first = 0; first < count; first += some.size()) {
+    some.resize(std::min<std::uint64_t>(header.entries_per_table, count - first));
+    extent.sparse->tables().grains(first, some);
+    if (std::ranges::none_of(some, is_stored)) continue;
+    const std::vector<bool> hidden =
+        covered(layer, {extent.guest_offset / cluster_ + first, some.size()});
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (hidden[i] && is_stored(some[i])) {
+        grains.hide(static_cast<std::uint32_t>(some[i].sector));
+      }
+    }
+  }
+}
+
+/// For each cluster of `window`: a layer above `layer` says what it is.
+std::vector<bool> InPlaceMap::covered(std::size_t layer, const Window& window) const {
+  std::vector<bool> result(window.count);
+  for (std::size_t above = 0; above < layer; ++above) {
+    add_covered(source_.layers()[above], window, result);
+  }
+  return result;
+}
+
+void InPlaceMap::add_covered(const Layer& above, const Window& window,
+                             std::vector<bool>& result) const {
+  std::vector<Grain> grains;
+  const std::uint64_t end = std::min((window.first + window.count) * cluster_, above.bytes());
+  for (std::uint64_t at = window.first * cluster_; at < end;) {
+    const Extent& extent = above.extent_at(at);
+    const Overlap overlap = overlap_of(extent, cluster_, window.first, window.count);
+    grains.assign(overlap.count, {GrainKind::zero, 0});
+    if (extent.sparse) extent.sparse->tables().grains(overlap.in_extent, grains);
+    for (std::size_t i = 0; i < grains.size(); ++i) {
+      if (grains[i].kind != GrainKind::hole) result[overlap.in_window + i] = true;
+    }
+    at = (window.first + overlap.in_window + overlap.count) * cluster_;
+  }
+}
+
+bool InPlaceMap::is_covered(std::size_t layer, std::uint64_t cluster) const {
+  return covered(layer, {cluster, 1})[0];
+}
+
+void InPlaceMap::add_singles(const Extent& extent, std::size_t layer) {
   const std::uint64_t first = extent.guest_offset / cluster_;
   const std::uint64_t count = ceil_div(extent.bytes, cluster_);
+  const SparseHeader& header = extent.sparse->header();
   const GrainScan& scan = extent.sparse->scanned();
-  for (const std::uint64_t grain : scan.damaged) {
-    if (grain < count) singles_.push_back(first + grain);
-  }
-  if (const auto partial = partial_grain(extent)) singles_.push_back(first + *partial);
+  const auto add = [&](std::uint64_t grain) {
+    if (grain < count && !is_covered(layer, first + grain)) singles_.push_back(first + grain);
+  };
+  for (const std::uint64_t grain : scan.damaged) add(grain);
+  const auto partial = partial_grain(extent);
+  if (partial && extent.sparse->tables().grain(*partial).kind == GrainKind::stored) add(*partial);
   for (std::uint64_t table = 0; table < scan.table_in_use.size(); ++table) {
-    if (scan.table_in_use[table]) mark_l2(first + table * kEntriesPerTable, kEntriesPerTable);
+    if (!scan.table_in_use[table]) continue;
+    mark_l2(first + table * header.entries_per_table, header.entries_per_table);
   }
 }
 
@@ -155,32 +246,31 @@ bool InPlaceMap::has_wide_refcounts() const {
   return false;
 }
 
-const InPlaceMap::Part& InPlaceMap::part_at(std::uint64_t guest_offset) const {
-  return parts_[static_cast<std::size_t>(&source_.extent_at(guest_offset) -
-                                         source_.extents().data())];
-}
-
+/// From the lowest layer to the topmost, each over what is there.
 void InPlaceMap::fill_l2(std::uint64_t first, const Qcow2Layout& layout,
                          std::span<std::uint64_t> out) const {
   std::ranges::fill(out, 0);
-  std::uint64_t offset = first * cluster_;
-  std::span<std::uint64_t> rest = out;
-  while (!rest.empty() && offset < source_.bytes()) {
-    const Part& part = part_at(offset);
-    const std::uint64_t within = offset - part.extent->guest_offset;
-    const std::size_t count =
-        std::min<std::uint64_t>(ceil_div(part.extent->bytes - within, cluster_), rest.size());
-    if (part.grains) {
-      fill_sparse(part, layout.runs[*part.run].offset, within / cluster_, rest.first(count));
-    } else if (part.run) {
-      for (std::size_t i = 0; i < count; ++i) {
-        rest[i] = plain_entry(layout.runs[*part.run].offset + within + i * cluster_);
-      }
-    }
-    rest = rest.subspan(count);
-    offset += count * cluster_;
+  for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) {
+    fill_part(*part, layout, first, out);
   }
   fill_singles(first, layout, out);
+}
+
+void InPlaceMap::fill_part(const Part& part, const Qcow2Layout& layout, std::uint64_t first,
+                           std::span<std::uint64_t> out) const {
+  const Overlap overlap = overlap_of(*part.extent, cluster_, first, out.size());
+  const auto some = out.subspan(overlap.in_window, overlap.count);
+  if (some.empty()) return;
+  if (part.grains) {
+    return fill_sparse(part, layout.runs[*part.run].offset, overlap.in_extent, some);
+  }
+  if (!part.run) {
+    std::ranges::fill(some, 0);
+    return;
+  }
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    some[i] = plain_entry(layout.runs[*part.run].offset + (overlap.in_extent + i) * cluster_);
+  }
 }
 
 void InPlaceMap::fill_sparse(const Part& part, std::uint64_t run_offset, std::uint64_t first_grain,
@@ -191,7 +281,9 @@ void InPlaceMap::fill_sparse(const Part& part, std::uint64_t run_offset, std::ui
   part.extent->sparse->tables().grains(first_grain, grains);
   std::size_t hint = 0;
   for (std::size_t i = 0; i < out.size(); ++i) {
-    if (grains[i].kind != GrainKind::stored) continue;  // damaged ones are singles
+    if (grains[i].kind == GrainKind::hole) continue;  // as it is below
+    out[i] = 0;
+    if (grains[i].kind != GrainKind::stored) continue;  // zeros; damaged ones are singles
     const std::uint64_t offset = run_offset + grains[i].sector * kSectorBytes;
     out[i] = header.compressed
                  ? compressed_entry(offset + skip, part.grains->sectors_of(grains[i].sector, hint),
@@ -211,22 +303,27 @@ void InPlaceMap::fill_singles(std::uint64_t first, const Qcow2Layout& layout,
 
 void InPlaceMap::fill_refcounts(std::size_t run, std::uint64_t first,
                                 std::span<std::uint16_t> out) const {
-  const RunShape& shape = shapes_[run];
-  const StoredGrains* grains =
-      shape.kind == RunKind::file ? parts_[shape.extent].grains.get() : nullptr;
-  if (grains) {
-    grains->count_uses(first, cluster_ / kSectorBytes, out);
-  } else {
-    std::ranges::fill(out, std::uint16_t{1});
+  const Part* part = part_of(run);
+  if (part && part->grains) {
+    part->grains->count_uses(first, cluster_ / kSectorBytes, out);
+    return;
   }
+  std::ranges::fill(out, std::uint16_t{1});
+  if (!part || part->layer == 0) return;
+  const std::vector<bool> hidden =
+      covered(part->layer, {part->extent->guest_offset / cluster_ + first, out.size()});
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] -= hidden[i];
+}
+
+const InPlaceMap::Part* InPlaceMap::part_of(std::size_t run) const {
+  const RunShape& shape = shapes_[run];
+  return shape.kind == RunKind::file ? &parts_[shape.extent] : nullptr;
 }
 
 const StoredGrains* InPlaceMap::deflated(std::size_t run) const {
-  const RunShape& shape = shapes_[run];
-  if (shape.kind != RunKind::file) return nullptr;
-  const Part& part = parts_[shape.extent];
-  const bool is_deflated = part.grains && part.extent->sparse->header().compressed;
-  return is_deflated ? part.grains.get() : nullptr;
+  const Part* part = part_of(run);
+  const bool is_deflated = part && part->grains && part->extent->sparse->header().compressed;
+  return is_deflated ? part->grains.get() : nullptr;
 }
 
 }  // namespace v2vfs::convert

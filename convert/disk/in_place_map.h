@@ -15,9 +15,10 @@
 namespace v2vfs::convert {
 
 /// How a disk is laid so that its grains are clusters as they lie: each sparse extent's file is one
-/// run of its full length, each flat extent is a run one to one, and what cannot be served as it
-/// lies (a damaged grain, the last partial one if it is deflated) gets a cluster of its own in the
-/// run of singles. Immutable, thread safe.
+/// run of its full length, each flat extent is a run one to one, those of all layers one behind the
+/// other, and what cannot be served as it lies (a damaged grain, the last partial one if it is
+/// deflated) gets a cluster of its own in the run of singles. A cluster's entry points into the
+/// topmost layer that says anything of it. Immutable, thread safe.
 class InPlaceMap {
  public:
   /// Takes the grains' starts from `source`, which outlives the map. nullptr, and `why_not` a
@@ -47,16 +48,29 @@ class InPlaceMap {
  private:
   struct Part {
     const Extent* extent = nullptr;
+    std::size_t layer = 0;
     std::unique_ptr<StoredGrains> grains;  // sparse extents
     std::optional<std::size_t> run;        // none for a ZERO extent
   };
+  /// Guest clusters in a row, from `first` on.
+  struct Window {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+  };
 
   InPlaceMap(DiskSource& source, std::uint64_t cluster);
-  void add_part(Extent& extent, std::uint32_t number);
-  void add_singles(const Extent& extent);
+  void add_part(Extent& extent, std::size_t layer, std::uint32_t number);
+  std::unique_ptr<StoredGrains> take_grains(Extent& extent, std::size_t layer) const;
+  void hide_covered(const Extent& extent, std::size_t layer, StoredGrains& grains) const;
+  void add_singles(const Extent& extent, std::size_t layer);
+  std::vector<bool> covered(std::size_t layer, const Window& window) const;
+  void add_covered(const Layer& above, const Window& window, std::vector<bool>& result) const;
+  bool is_covered(std::size_t layer, std::uint64_t cluster) const;
   void mark_l2(std::uint64_t first_cluster, std::uint64_t count);
   bool has_wide_refcounts() const;
-  const Part& part_at(std::uint64_t guest_offset) const;
+  const Part* part_of(std::size_t run) const;
+  void fill_part(const Part& part, const Qcow2Layout& layout, std::uint64_t first,
+                 std::span<std::uint64_t> out) const;
   void fill_sparse(const Part& part, std::uint64_t run_offset, std::uint64_t first_grain,
                    std::span<std::uint64_t> out) const;
   void fill_singles(std::uint64_t first, const Qcow2Layout& layout,
@@ -64,7 +78,7 @@ class InPlaceMap {
 
   const DiskSource& source_;
   std::uint64_t cluster_;
-  std::vector<Part> parts_;
+  std::vector<Part> parts_;  // in the order of the source's extents
   std::vector<RunShape> shapes_;
   std::vector<std::uint64_t> singles_;  // guest clusters, ascending
   std::vector<bool> l2_in_use_;

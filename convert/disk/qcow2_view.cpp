@@ -26,6 +26,35 @@ std::uint64_t data_bytes(const inspect::SourceFile& file, std::uint64_t begin, s
   return sum + (end - begin);
 }
 
+/// The guest's bytes that are no hole, of a disk that is laid one to one. What the layers of a
+/// chain have is not known of each alone: it is walked over, with the same bound.
+std::uint64_t guest_data_bytes(const DiskSource& source) {
+  std::uint64_t sum = 0;
+  if (source.layers().size() > 1) {
+    std::uint64_t at = 0;
+    for (int i = 0; i < kCountedStretches && at < source.bytes(); ++i) {
+      const Stretch stretch = source.stretch_at(at);
+      if (!stretch.is_hole) sum += stretch.end - at;
+      at = stretch.end;
+    }
+    return sum + (source.bytes() - at);
+  }
+  for (const Extent* extent : source.extents()) {
+    if (extent->sparse) {
+      sum += extent->sparse->scanned().stored_bytes;
+    } else if (extent->image) {
+      sum += extent->image->stored_bytes();
+    } else if (extent->file) {
+      const std::uint64_t begin = extent->file_offset;
+      sum +=
+          data_bytes(*extent->file, begin, std::min(begin + extent->bytes, extent->file->length()));
+    } else if (extent->type == ExtentType::barred) {
+      sum += extent->bytes;
+    }
+  }
+  return sum;
+}
+
 }  // namespace
 
 Qcow2View::Qcow2View(std::unique_ptr<DiskSource> source, std::unique_ptr<InPlaceMap> map,
@@ -39,7 +68,7 @@ Qcow2View::Qcow2View(std::unique_ptr<DiskSource> source, std::unique_ptr<InPlace
   for (std::size_t run = 0; verify_grains && map_ && run < checks_.size(); ++run) {
     const StoredGrains* grains = map_->deflated(run);
     if (!grains) continue;
-    const Extent& extent = source_->extents()[layout_.runs[run].shape.extent];
+    const Extent& extent = *source_->extents()[layout_.runs[run].shape.extent];
     checks_[run] = std::make_unique<GrainCheck>(*extent.sparse, *grains);
   }
   allocated_bytes_ = count_allocated();
@@ -121,7 +150,7 @@ void Qcow2View::read_run(std::size_t run, std::uint64_t offset, std::span<std::b
 void Qcow2View::read_file(std::size_t run, std::uint64_t offset, std::span<std::byte> out) {
   if (out.empty()) return;
   if (checks_[run]) checks_[run]->require(offset, out.size());
-  const Extent& extent = source_->extents()[layout_.runs[run].shape.extent];
+  const Extent& extent = *source_->extents()[layout_.runs[run].shape.extent];
   extent.file->read(extent.file_offset + offset, out);
 }
 
@@ -174,7 +203,7 @@ Stretch Qcow2View::stretch_of_run(std::size_t run, std::uint64_t offset) const {
     case RunKind::file:
       break;
   }
-  const Extent& extent = source_->extents()[shape.extent];
+  const Extent& extent = *source_->extents()[shape.extent];
   const std::uint64_t place = extent.file_offset + offset;
   const std::uint64_t data = extent.file->next_data(place);
   const std::uint64_t end = data > place ? data : extent.file->next_hole(place);
@@ -189,25 +218,16 @@ std::uint64_t Qcow2View::count_allocated() const {
   for (const Run& run : layout_.runs) {
     if (run.shape.kind == RunKind::single) sum += run.shape.bytes;
     if (run.shape.kind != RunKind::file) continue;
-    const Extent& extent = source_->extents()[run.shape.extent];
+    const Extent& extent = *source_->extents()[run.shape.extent];
     sum += data_bytes(*extent.file, extent.file_offset, extent.file_offset + run.shape.bytes);
   }
-  if (map_) return sum;
-  for (const Extent& extent : source_->extents()) {
-    if (extent.sparse) {
-      sum += extent.sparse->scanned().stored_bytes;
-    } else if (extent.file) {
-      const std::uint64_t end = std::min(extent.file_offset + extent.bytes, extent.file->length());
-      sum += data_bytes(*extent.file, extent.file_offset, end);
-    }
-  }
-  return sum;
+  return map_ ? sum : sum + guest_data_bytes(*source_);
 }
 
 VerifyReport Qcow2View::verify(const std::function<bool()>& stop) {
   VerifyReport report;
-  for (const Extent& extent : source_->extents()) {
-    if (extent.sparse) verify_extent(*extent.sparse, stop, report);
+  for (const Extent* extent : source_->extents()) {
+    if (extent->sparse) verify_extent(*extent->sparse, stop, report);
   }
   return report;
 }

@@ -35,6 +35,7 @@ class Qcow2View : public DiskView {
   std::string layout_record() const override { return layout_text(layout_); }
   std::string tables_digest() override { return tables_.digest(); }
   VerifyReport verify(const std::function<bool()>& stop) override;
+  const std::vector<std::string>& assumptions() const override { return source_->assumptions(); }
   const std::vector<inspect::SourceFile>& source_files() const override { return source_->files(); }
 
  private:

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "convert/disk/byte_order.h"
+#include "convert/disk/vmdk_delta_header.h"
 #include "inspect/base/checked.h"
 #include "inspect/base/deflate.h"
 #include "inspect/base/error.h"
@@ -17,13 +18,25 @@ namespace {
 // A grain marker: LBA of the grain u64, bytes of the zlib stream u32, then the stream.
 constexpr std::uint64_t kMarkerBytes = 12;
 constexpr std::size_t kInflatedBytes = std::size_t{4} << 20;  // of the cache
-constexpr int kTablesInOneStretch = 16;
+constexpr std::size_t kGrainsAtOnce = 256;
+constexpr int kTablesInOnePiece = 16;
+
+PieceKind kind_of(GrainKind kind) {
+  switch (kind) {
+    case GrainKind::hole:
+      return PieceKind::absent;
+    case GrainKind::zero:
+      return PieceKind::zeros;
+    default:
+      return PieceKind::data;
+  }
+}
 
 }  // namespace
 
-SparseExtent::SparseExtent(inspect::SourceFile file)
+SparseExtent::SparseExtent(inspect::SourceFile file, SparseKind kind)
     : file_(std::move(file)),
-      tables_(file_, read_sparse_header(file_)),
+      tables_(file_, read_header(file_, kind)),
       inflated_(std::max<std::size_t>(2, kInflatedBytes / header().grain_bytes())) {}
 
 void SparseExtent::scan(bool want_starts, Digest& digest) {
@@ -37,20 +50,48 @@ std::uint64_t SparseExtent::grain_bytes(std::uint64_t index) const {
 
 void SparseExtent::read(std::uint64_t offset, std::span<std::byte> out) const {
   const std::uint64_t grain = header().grain_bytes();
+  std::array<Grain, kGrainsAtOnce> grains;
   while (!out.empty()) {
     const std::uint64_t skip = offset % grain;
-    const std::size_t count = std::min<std::uint64_t>(grain - skip, out.size());
-    read_grain(offset / grain, skip, out.first(count));
+    const std::uint64_t wanted = ceil_div(skip + out.size(), grain);
+    const auto some = std::span(grains).first(std::min<std::uint64_t>(wanted, grains.size()));
+    const std::size_t found = tables_.grains_from(offset / grain, some);
+    const std::size_t count = std::min<std::uint64_t>(found * grain - skip, out.size());
+    read_grains(offset / grain, some.first(found), skip, out.first(count));
     out = out.subspan(count);
     offset += count;
   }
 }
 
-void SparseExtent::read_grain(std::uint64_t index, std::uint64_t skip,
-                              std::span<std::byte> out) const {
-  const Grain grain = tables_.grain(index);
+void SparseExtent::read_grains(std::uint64_t first, std::span<const Grain> grains,
+                               std::uint64_t skip, std::span<std::byte> out) const {
+  for (std::size_t i = 0; !out.empty(); skip = 0) {
+    const std::size_t run = raw_run(grains.subspan(i));
+    const std::size_t count =
+        std::min<std::uint64_t>(run * header().grain_bytes() - skip, out.size());
+    read_run(first + i, grains[i], skip, out.first(count));
+    out = out.subspan(count);
+    i += run;
+  }
+}
+
+/// How many grains from the first one on lie one behind the other as they are: small grains are not
+/// read one by one.
+std::size_t SparseExtent::raw_run(std::span<const Grain> grains) const {
+  std::size_t run = 1;
+  if (grains[0].kind != GrainKind::stored || header().compressed) return run;
+  while (run < grains.size() && grains[run].kind == GrainKind::stored &&
+         grains[run].sector == grains[0].sector + run * header().grain_sectors) {
+    ++run;
+  }
+  return run;
+}
+
+void SparseExtent::read_run(std::uint64_t index, const Grain& grain, std::uint64_t skip,
+                            std::span<std::byte> out) const {
   switch (grain.kind) {
     case GrainKind::hole:
+    case GrainKind::zero:
       std::memset(out.data(), 0, out.size());
       return;
     case GrainKind::damaged:
@@ -62,18 +103,18 @@ void SparseExtent::read_grain(std::uint64_t index, std::uint64_t skip,
 }
 
 void SparseExtent::fail_damaged(std::uint64_t index) const {
-  const std::uint64_t table = index / kEntriesPerTable;
+  const std::uint64_t table = index / header().entries_per_table;
   const bool has_table = tables_.table_kind(table) == GrainTables::TableKind::stored;
   const std::uint64_t place = has_table ? tables_.table_sector(table) : header().directory_sector;
-  const std::uint64_t entry = has_table ? index % kEntriesPerTable : table;
+  const std::uint64_t entry = has_table ? index % header().entries_per_table : table;
   throw file_error(
-      EIO, file_.name(), place * kSectorBytes + entry * sizeof(std::uint32_t),
+      EIO, file_.name(), place * kSectorBytes + entry * header().entry_bytes(),
       fmt::format("the table's entry for the disk's bytes from {} of this extent on is "
                   "damaged",
                   index * header().grain_bytes()));
 }
 
-void SparseExtent::read_deflated(std::uint64_t index, std::uint32_t sector, std::uint64_t skip,
+void SparseExtent::read_deflated(std::uint64_t index, std::uint64_t sector, std::uint64_t skip,
                                  std::span<std::byte> out) const {
   if (out.size() == header().grain_bytes()) return inflate(sector, index, out);
   const auto whole = inflated_.get(index, [&] {
@@ -84,7 +125,7 @@ void SparseExtent::read_deflated(std::uint64_t index, std::uint32_t sector, std:
   std::memcpy(out.data(), whole->data() + skip, out.size());
 }
 
-SparseExtent::Body SparseExtent::body_of(std::uint32_t sector,
+SparseExtent::Body SparseExtent::body_of(std::uint64_t sector,
                                          std::optional<std::uint64_t>& index) const {
   const std::uint64_t start = sector * kSectorBytes;
   const std::uint64_t most = 2 * header().grain_bytes();
@@ -109,7 +150,7 @@ SparseExtent::Body SparseExtent::body_of(std::uint32_t sector,
   return {start + kMarkerBytes, bytes};
 }
 
-void SparseExtent::inflate(std::uint32_t sector, std::optional<std::uint64_t> index,
+void SparseExtent::inflate(std::uint64_t sector, std::optional<std::uint64_t> index,
                            std::span<std::byte> out) const {
   const Body body = body_of(sector, index);
   const auto deflated = std::make_unique_for_overwrite<std::byte[]>(body.bytes);
@@ -126,25 +167,19 @@ void SparseExtent::inflate(std::uint32_t sector, std::optional<std::uint64_t> in
   std::memset(out.data() + *produced, 0, out.size() - *produced);
 }
 
-Stretch SparseExtent::stretch_at(std::uint64_t offset) const {
+Piece SparseExtent::piece_at(std::uint64_t offset, std::uint64_t limit) const {
   const std::uint64_t grain = header().grain_bytes();
-  const std::uint64_t count = header().grain_count();
+  const std::uint64_t last = std::min(ceil_div(limit, grain), header().grain_count());
   std::uint64_t index = offset / grain;
-  const bool is_hole = tables_.grain(index).kind == GrainKind::hole;
-  int tables = 0;
-  while (index < count) {
-    if (index % kEntriesPerTable == 0) {
-      const auto kind = tables_.table_kind(index / kEntriesPerTable);
-      if (is_hole && kind == GrainTables::TableKind::absent) {
-        index += kEntriesPerTable;
-        continue;
-      }
-      if (++tables > kTablesInOneStretch) break;
-    }
-    if ((tables_.grain(index).kind == GrainKind::hole) != is_hole) break;
-    ++index;
+  GrainTables::Run run = tables_.run_at(index, last);
+  const PieceKind kind = kind_of(run.kind);
+  for (int tables = 0; kind_of(run.kind) == kind; run = tables_.run_at(index, last)) {
+    const auto table = tables_.table_kind(index / header().entries_per_table);
+    if (table != GrainTables::TableKind::absent) ++tables;
+    index += run.count;
+    if (index >= last || tables == kTablesInOnePiece) break;
   }
-  return {std::min(index * grain, header().capacity_bytes()), is_hole};
+  return {std::min(index * grain, header().capacity_bytes()), kind};
 }
 
 }  // namespace v2vfs::convert

@@ -17,6 +17,13 @@ StoredGrains::StoredGrains(std::vector<std::uint32_t> starts, std::vector<std::u
   std::ranges::sort(others_);
 }
 
+void StoredGrains::hide(std::uint32_t start) {
+  hidden_.resize(starts_.size());
+  auto rank = static_cast<std::size_t>(std::ranges::lower_bound(starts_, start) - starts_.begin());
+  while (hidden_[rank]) ++rank;  // of several that share a place, each is hidden once
+  hidden_[rank] = true;
+}
+
 std::uint64_t StoredGrains::sectors_of(std::uint32_t start, std::size_t& hint) const {
   if (!is_compressed_) return grain_sectors_;
   const auto is_next = [&](std::size_t rank) {
@@ -50,6 +57,7 @@ bool StoredGrains::count_uses(std::uint64_t first_cluster, std::uint64_t cluster
   const Ranks ranks = touching(first, last);
   std::size_t hint = ranks.begin;
   for (std::size_t rank = ranks.begin; rank < ranks.end; ++rank) {
+    if (is_hidden(rank)) continue;
     const std::uint64_t start = starts_[rank];
     const std::uint64_t end = start + sectors_of(starts_[rank], hint);
     if (end <= first) continue;

@@ -13,7 +13,8 @@ namespace v2vfs::convert {
 /// Where the grains of one extent lie in its file, in the order of the file. It answers, for
 /// deflated grains without reading any, how many sectors a grain may take: up to the next thing in
 /// the file, and at most twice the grain, which is the most that a qcow2 entry can say. Too long a
-/// bound is harmless as long as entries and refcounts both come from here. Immutable, thread safe.
+/// bound is harmless as long as entries and refcounts both come from here. Thread safe once nothing
+/// is hidden any more.
 class StoredGrains {
  public:
   /// `starts` ascending; `others`: sectors where tables, directories, the footer and the file's end
@@ -23,6 +24,11 @@ class StoredGrains {
 
   std::size_t size() const { return starts_.size(); }
   std::uint32_t start(std::size_t rank) const { return starts_[rank]; }
+
+  /// No entry of the qcow2 refers to one of the grains at `start`: its place still bounds its
+  /// neighbour, and counts no use.
+  void hide(std::uint32_t start);
+  bool is_hidden(std::size_t rank) const { return !hidden_.empty() && hidden_[rank]; }
 
   /// Sectors that the grain at `start` may take. `hint` is a rank near it, and is set to the first
   /// rank behind it: walking grains in order costs no search.
@@ -48,6 +54,7 @@ class StoredGrains {
 
   std::vector<std::uint32_t> starts_;
   std::vector<std::uint64_t> others_;
+  std::vector<bool> hidden_;  // by rank; empty: none
   std::uint64_t grain_sectors_;
   bool is_compressed_;
 };

@@ -18,13 +18,43 @@ constexpr std::string_view kFirstLine = "# disk descriptorfile";
 constexpr std::uint64_t kSectorLimit = std::uint64_t{1} << 44;  // 2^53 bytes
 
 // The disk types whose extents lie in ordinary files. The extents say what they are; this list
-// keeps out what needs more than them: devices (fullDevice, partitionedDevice, vmfsRaw, vmfsRDM),
-// redo logs.
-constexpr std::array<std::string_view, 11> kServedTypes = {
-    "monolithicsparse",   "streamoptimized",  "monolithicflat",       "twogbmaxextentsparse",
-    "twogbmaxextentflat", "2gbmaxextentflat", "2gbmaxextentsparse",   "vmfs",
-    "vmfspreallocated",   "vmfsthin",         "vmfseagerzeroedthick",
+// keeps out what needs more than them.
+constexpr std::array<std::string_view, 14> kServedTypes = {
+    "monolithicsparse",   "streamoptimized",  "monolithicflat",     "twogbmaxextentsparse",
+    "twogbmaxextentflat", "2gbmaxextentflat", "2gbmaxextentsparse", "vmfs",
+    "vmfspreallocated",   "vmfsthin",         "vmfssparse",         "vmfseagerzeroedthick",
+    "sesparse",           "custom",
 };
+
+struct NotServed {
+  std::string_view type;
+  std::string_view why;
+};
+constexpr std::string_view kDevice =
+    "the disk is, all or in part, a device of the host that it ran on, and not in these files; "
+    "copy that device into a file and mount the file";
+constexpr std::string_view kMapping =
+    "it maps a disk of the storage (RDM), which is not in these files; copy that disk into a file "
+    "and mount the file, or let VMware clone it to a virtual disk";
+constexpr std::array<NotServed, 9> kNotServed = {{
+    {"fulldevice", kDevice},
+    {"partitioneddevice", kDevice},
+    {"vmfsraw", kMapping},
+    {"vmfsrdm", kMapping},
+    {"vmfsrdmp", kMapping},
+    {"vmfsrawdevicemap", kMapping},
+    {"vmfspassthroughrawdevicemap", kMapping},
+    {"vsansparse", "deltas of vSAN are no files; consolidate the snapshots and export it"},
+    {"vsan", "disks of vSAN are no files; export it"},
+}};
+
+/// Why disks, or extents, of a type are not served.
+std::string why_not_served(std::string_view what, std::string_view type) {
+  for (const NotServed& known : kNotServed) {
+    if (known.type == type) return fmt::format("{} of type {}: {}", what, type, known.why);
+  }
+  return fmt::format("{} of type {} are not served", what, clean_text(type, 32));
+}
 
 /// Walks one line: blank-separated words, the last ones possibly in double quotes.
 class Words {
@@ -86,15 +116,18 @@ class Parser {
   }
 
   void extent(std::string_view access, Words& words) {
-    if (access == "noaccess") fail(EOPNOTSUPP, "an extent without access (NOACCESS) is not served");
     ExtentLine line;
-    line.access = access == "rw" ? ExtentAccess::read_write : ExtentAccess::read_only;
     const auto sectors = to_number<std::uint64_t>(words.next().value_or(""), 10);
     if (!sectors || *sectors > kSectorLimit) fail(EIO, "the extent's size is no size");
     line.sectors = *sectors;
     line.type = type(words.next().value_or(""));
-    if (line.type != ExtentType::zero) place(line, words);
-    if (!words.at_end()) fail(EIO, "there is more on the extent's line than is known");
+    if (access == "noaccess") {
+      line.type = ExtentType::barred;
+    } else if (line.type != ExtentType::zero) {
+      place(line, words);
+    }
+    if (!words.at_end() && line.type != ExtentType::barred)
+      fail(EIO, "there is more on the extent's line than is known");
     if (result_.extents.size() == kExtentLimit) fail(EIO, "there are too many extents");
     result_.extents.push_back(std::move(line));
   }
@@ -104,7 +137,9 @@ class Parser {
     if (type == "sparse") return ExtentType::sparse;
     if (type == "flat" || type == "vmfs") return ExtentType::flat;
     if (type == "zero") return ExtentType::zero;
-    fail(EOPNOTSUPP, fmt::format("extents of type {} are not served", clean_text(word, 32)));
+    if (type == "vmfssparse") return ExtentType::cowd;
+    if (type == "sesparse") return ExtentType::se_sparse;
+    fail(EOPNOTSUPP, why_not_served("extents", type));
   }
 
   void place(ExtentLine& line, Words& words) const {
@@ -114,7 +149,7 @@ class Parser {
     if (words.at_end()) return;
     const auto start = to_number<std::uint64_t>(*words.next(), 10);
     if (!start || *start > kSectorLimit) fail(EIO, "the extent's place in its file is no number");
-    if (*start != 0 && line.type == ExtentType::sparse) {
+    if (*start != 0 && line.type != ExtentType::flat) {
       fail(EOPNOTSUPP, "a sparse extent inside another file is not served");
     }
     line.start_sector = *start;
@@ -136,6 +171,8 @@ class Parser {
       result_.cid = content_id(value);
     } else if (key == "parentcid") {
       result_.parent_cid = content_id(value);
+    } else if (key == "parentfilenamehint") {
+      result_.parent_hint = value;
     } else if (key == "createtype") {
       if (!result_.create_type.empty()) fail(EIO, "createType is there twice");
       result_.create_type = to_lower(value);
@@ -153,8 +190,7 @@ class Parser {
   void check() const {
     if (result_.create_type.empty()) fail(EIO, "createType is missing");
     if (std::ranges::find(kServedTypes, result_.create_type) == kServedTypes.end()) {
-      fail(EOPNOTSUPP,
-           fmt::format("disks of type {} are not served", clean_text(result_.create_type, 32)));
+      fail(EOPNOTSUPP, why_not_served("disks", result_.create_type));
     }
     if (result_.extents.empty()) fail(EIO, "it names no extent");
     if (result_.sectors() > kSectorLimit) fail(EIO, "the disk is larger than 8 PiB");
@@ -189,6 +225,10 @@ void check_extent_name(std::string_view extent, std::string_view name) {
   const auto forbidden = [](unsigned char c) {
     return c < 0x20 || c == 0x7f || c == '/' || c == '\\' || c == ':';
   };
+  if (extent.starts_with("vsan://") || extent.starts_with("vvol://")) {
+    throw Error(EOPNOTSUPP, "{}: its extent \"{}\" is an object of a store, and no file; export it",
+                name, clean_text(extent));
+  }
   if (extent.empty() || extent.size() > 255 || extent == "." || extent == ".." ||
       std::ranges::any_of(extent, forbidden)) {
     throw Error(

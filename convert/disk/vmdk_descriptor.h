@@ -15,12 +15,17 @@ inline constexpr std::size_t kDescriptorLimit = (std::size_t{1} << 20) - 1;  // 
 inline constexpr std::size_t kExtentLimit = 4096;
 inline constexpr std::uint32_t kNoParent = 0xffffffff;
 
-enum class ExtentAccess { read_write, read_only, none };
-enum class ExtentType { sparse, flat, zero };  // flat: FLAT and VMFS
+enum class ExtentType {
+  sparse,
+  flat,  // FLAT and VMFS
+  zero,
+  cowd,       // VMFSSPARSE
+  se_sparse,  // SESPARSE
+  barred,  // of whatever type, but NOACCESS: it has its place on the disk, and nobody may read it
+};
 
-/// One line of the extent description.
+/// One line of the extent description. RW and RDONLY are the same to a reader.
 struct ExtentLine {
-  ExtentAccess access = ExtentAccess::read_write;
   std::uint64_t sectors = 0;  // of 512 bytes
   ExtentType type = ExtentType::sparse;
   std::string file;                // as it stands there; see check_extent_name
@@ -30,6 +35,7 @@ struct ExtentLine {
 struct VmdkDescriptor {
   std::uint32_t cid = 0;
   std::uint32_t parent_cid = kNoParent;
+  std::string parent_hint;  // parentFileNameHint: where the parent was; may be empty
   std::string create_type;  // lower case
   std::vector<ExtentLine> extents;
   std::map<std::string, std::string> ddb;  // the disk data base, keys lower case with "ddb."
@@ -42,7 +48,7 @@ bool is_descriptor_file(std::string_view head);
 
 /// Reads `text` up to its first NUL. `name` is the file for messages. Throws Error: EIO for what is
 /// malformed or beyond the limits above, EOPNOTSUPP for extent types and disk types that are not
-/// served, extents without access among them.
+/// served, with the reason.
 VmdkDescriptor parse_descriptor(std::string_view text, std::string_view name);
 
 /// Throws Error(EACCES) unless `extent` is a bare file name: no '/', '\', ':', control character,

@@ -137,7 +137,7 @@ std::uint64_t SparseHeader::grain_count() const {
   return ceil_div(capacity_sectors, grain_sectors);
 }
 std::uint64_t SparseHeader::table_count() const {
-  return ceil_div(grain_count(), kEntriesPerTable);
+  return ceil_div(grain_count(), entries_per_table);
 }
 
 SparseHeader parse_sparse_header(std::span<const std::byte, kSectorBytes> bytes,
