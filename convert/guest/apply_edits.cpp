@@ -103,6 +103,14 @@ void remove_if_folder(Guest& guest, const std::string& path, const std::optional
   if (there && there->kind == FileKind::directory) guest.remove(path);
 }
 
+/// Access lists and capabilities are not strings: a reader may be unable to give them to another
+/// file.
+bool has_binary_xattr(const EditedState& wanted) {
+  return std::any_of(wanted.xattrs.begin(), wanted.xattrs.end(), [](const Xattr& xattr) {
+    return !xattr.value.empty() && xattr.value.find('\0') < xattr.value.size() - 1;
+  });
+}
+
 /// Whether there is room is found out beside the file, which would be cut short otherwise.
 void write_in_place(Guest& guest, const GuestEdit& edit, const std::string& content) {
   {
@@ -123,7 +131,9 @@ void make_file(Guest& guest, const GuestEdit& edit, const std::optional<FileStat
   if (is_file && holds(guest, edit.path, *there, content)) {
     return set_attributes(guest, edit.path, edit.wanted);
   }
-  if (is_file && there->links > 1) return write_in_place(guest, edit, content);
+  if (is_file && (there->links > 1 || has_binary_xattr(edit.wanted))) {
+    return write_in_place(guest, edit, content);
+  }
   Temporary made(guest, edit.path);
   guest.write_file(made.name(), content);
   set_attributes(guest, made.name(), edit.wanted);
