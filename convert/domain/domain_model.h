@@ -40,7 +40,7 @@ struct DomainDrive {
   Bus bus = Bus::sata;
   std::string name;                     // "sda": unique in the domain
   std::optional<DriveAddress> address;  // none on virtio
-  std::string path;                     // of the qcow2; empty: a drive without a medium
+  std::string path;  // of a disk its qcow2, else a raw medium; empty: a drive without a medium
   std::optional<unsigned> boot_order;   // from 1
   std::string wwn;                      // 16 hexadecimal digits; empty: none
   std::string serial;                   // empty: QEMU's own
@@ -76,6 +76,10 @@ struct DomainModel {
   bool localtime = false;
   std::string genid;          // a UUID; empty: none
   unsigned serial_ports = 1;  // 1 to 4
+  bool transitional = false;  // virtio devices speak 0.9 as well
+  bool rng = false;
+  bool balloon = false;
+  bool agent_channel = false;  // org.qemu.guest_agent.0
   std::vector<DomainController> controllers;
   std::vector<DomainDrive> drives;
   std::vector<DomainNic> nics;

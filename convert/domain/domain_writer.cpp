@@ -195,18 +195,26 @@ void write_lifecycle(xml_node domain, const DomainModel& model) {
   add_text(domain, "on_crash", "destroy");
 }
 
-void write_controller(xml_node devices, const DomainController& controller) {
+/// Of a virtio device: PCI Express slots offer 0.9 only where it is asked for.
+const char* virtio_word(const DomainModel& model) {
+  return model.transitional ? "virtio-transitional" : "virtio";
+}
+
+void write_controller(xml_node devices, const DomainController& controller,
+                      const DomainModel& model) {
   const xml_node node = add(devices, "controller", "type", word(controller.bus), "index",
                             std::uint64_t{controller.index});
-  if (controller.bus == Bus::scsi) set(node, "model", word(controller.model));
+  if (controller.bus != Bus::scsi) return;
+  const bool old_virtio = model.transitional && controller.model == ScsiModel::virtio_scsi;
+  set(node, "model", old_virtio ? virtio_word(model) : word(controller.model));
 }
 
 /// O_DIRECT because the mount caches for itself; threads because a native AIO submission to FUSE
 /// may block QEMU's main loop while the mount waits for the source; a full state folder stops the
 /// guest instead of failing its writes.
-void write_driver(xml_node disk, bool has_medium) {
-  const xml_node driver = add(disk, "driver", "name", "qemu", "type", has_medium ? "qcow2" : "raw");
-  if (!has_medium) return;
+void write_driver(xml_node disk, bool is_qcow2) {
+  const xml_node driver = add(disk, "driver", "name", "qemu", "type", is_qcow2 ? "qcow2" : "raw");
+  if (!is_qcow2) return;
   set_all(driver, "cache", "none", "error_policy", "enospace", "io", "threads", "discard", "unmap",
           "detect_zeroes", "unmap");
 }
@@ -218,23 +226,26 @@ void write_address(xml_node disk, const DriveAddress& address) {
 }
 
 /// <backingStore/> says that the chain ends here: libvirt then does not read the file to find out.
-void write_drive(xml_node devices, const DomainDrive& drive) {
+void write_drive(xml_node devices, const DomainDrive& drive, const DomainModel& model) {
   const bool has_medium = !drive.path.empty();
   const xml_node disk = add(devices, "disk", "type", "file", "device", word(drive.kind));
-  write_driver(disk, has_medium);
+  if (drive.bus == Bus::virtio && model.transitional) set(disk, "model", virtio_word(model));
+  write_driver(disk, drive.kind == DriveKind::disk);
   if (has_medium) {
     add(disk, "source", "file", drive.path);
     add(disk, "backingStore");
   }
   add(disk, "target", "dev", drive.name, "bus", word(drive.bus));
-  if (drive.kind == DriveKind::cdrom) add(disk, "readonly");
+  // A medium is a file of the source, which is never written.
+  const bool is_source_file = drive.kind == DriveKind::floppy && has_medium;
+  if (drive.kind == DriveKind::cdrom || is_source_file) add(disk, "readonly");
   if (!drive.serial.empty()) add_text(disk, "serial", drive.serial);
   if (!drive.wwn.empty()) add(disk, "wwn").text().set(drive.wwn.c_str());
   if (drive.boot_order) add(disk, "boot", "order", std::uint64_t{*drive.boot_order});
   if (drive.address) write_address(disk, *drive.address);
 }
 
-void write_nic(xml_node devices, const DomainNic& nic) {
+void write_nic(xml_node devices, const DomainNic& nic, const DomainModel& model) {
   const xml_node node = add(devices, "interface");
   add(node, "mac", "address", nic.mac);
   switch (nic.network.kind) {
@@ -250,13 +261,13 @@ void write_nic(xml_node devices, const DomainNic& nic) {
       set(node, "type", "user");
       break;
   }
-  add(node, "model", "type", word(nic.model));
+  const bool virtio = nic.model == DomainNicModel::virtio;
+  add(node, "model", "type", virtio ? virtio_word(model) : word(nic.model));
   if (!nic.link_up) add(node, "link", "state", "down");
 }
 
 /// What every machine gets: its serial ports, the first of which is the console, a screen that
-/// every guest can drive, a pointer that VNC needs; and no balloon, which the guest has no driver
-/// for.
+/// every guest can drive, a pointer that VNC needs.
 void write_console_devices(xml_node devices, const DomainModel& model) {
   add(devices, "input", "type", "tablet", "bus", "usb");
   for (unsigned port = 0; port < model.serial_ports; ++port) {
@@ -267,7 +278,21 @@ void write_console_devices(xml_node devices, const DomainModel& model) {
       add(devices, "graphics", "type", "vnc", "autoport", "yes", "listen", "127.0.0.1");
   add(graphics, "listen", "type", "address", "address", "127.0.0.1");
   add(add(devices, "video"), "model", "type", "vga", "vram", "16384", "heads", "1");
-  add(devices, "memballoon", "model", "none");
+}
+
+/// Without a word of it libvirt adds a balloon.
+void write_helpers(xml_node devices, const DomainModel& model) {
+  if (model.agent_channel) {
+    const xml_node controller = add(devices, "controller", "type", "virtio-serial", "index", "0");
+    if (model.transitional) set(controller, "model", virtio_word(model));
+    add(add(devices, "channel", "type", "unix"), "target", "type", "virtio", "name",
+        "org.qemu.guest_agent.0");
+  }
+  add(devices, "memballoon", "model", model.balloon ? virtio_word(model) : "none");
+  if (!model.rng) return;
+  const xml_node backend =
+      add(add(devices, "rng", "model", virtio_word(model)), "backend", "model", "random");
+  backend.text().set("/dev/urandom");
 }
 
 void write_tpm(xml_node devices) {
@@ -277,12 +302,13 @@ void write_tpm(xml_node devices) {
 void write_devices(xml_node domain, const DomainModel& model) {
   const xml_node devices = add(domain, "devices");
   for (const DomainController& controller : model.controllers) {
-    write_controller(devices, controller);
+    write_controller(devices, controller, model);
   }
-  for (const DomainDrive& drive : model.drives) write_drive(devices, drive);
-  for (const DomainNic& nic : model.nics) write_nic(devices, nic);
+  for (const DomainDrive& drive : model.drives) write_drive(devices, drive, model);
+  for (const DomainNic& nic : model.nics) write_nic(devices, nic, model);
   if (model.tpm) write_tpm(devices);
   write_console_devices(devices, model);
+  write_helpers(devices, model);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "convert/domain/converted_machine.h"
 #include "convert/domain/domain_model.h"
 #include "convert/domain/domain_writer.h"
 #include "convert/domain/drive_plan.h"
@@ -213,10 +214,11 @@ void choose_nics(const MachineSpec& spec, const DomainOptions& options, DomainMo
   }
 }
 
-void choose_drives(const MachineSpec& spec, const std::vector<DomainDisk>& disks,
+void choose_drives(const MachineSpec& spec, MachineType machine,
+                   const std::vector<DomainDisk>& disks, const std::vector<std::string>& media,
                    DomainModel& model) {
-  model.machine = choose_machine(spec);
-  DrivePlan plan = plan_drives(spec, model.machine, disks);
+  model.machine = machine;
+  DrivePlan plan = plan_drives(spec, model.machine, disks, media);
   model.controllers = std::move(plan.controllers);
   model.drives = std::move(plan.drives);
   std::move(plan.changes.begin(), plan.changes.end(), std::back_inserter(model.changes));
@@ -235,11 +237,10 @@ void check_disks(const MachineSpec& spec, const std::vector<DomainDisk>& disks) 
   }
 }
 
-}  // namespace
-
-DomainText compatible_domain(const MachineSpec& spec, const std::string& name,
-                             const std::string& uuid, const std::vector<DomainDisk>& disks,
-                             const DomainOptions& options) {
+/// What both domains have of the machine.
+DomainModel make_model(const MachineSpec& spec, MachineType machine, const std::string& name,
+                       const std::string& uuid, const std::vector<DomainDisk>& disks,
+                       const DomainOptions& options) {
   check_disks(spec, disks);
   DomainModel model;
   model.kvm = options.host.kvm;
@@ -254,10 +255,43 @@ DomainText compatible_domain(const MachineSpec& spec, const std::string& name,
   if (spec.genid && is_uuid(*spec.genid)) model.genid = *spec.genid;
   choose_firmware(spec, options.host, model);
   choose_tpm(spec, options.host, model);
-  choose_drives(spec, disks, model);
+  choose_drives(spec, machine, disks, options.media, model);
   choose_nics(spec, options, model);
   choose_serial_ports(spec, model);
+  return model;
+}
+
+}  // namespace
+
+DomainText compatible_domain(const MachineSpec& spec, const std::string& name,
+                             const std::string& uuid, const std::vector<DomainDisk>& disks,
+                             const DomainOptions& options) {
+  const DomainModel model = make_model(spec, choose_machine(spec), name, uuid, disks, options);
   return {write_domain(model, spec), model.changes};
+}
+
+DomainText converted_domain(const MachineSpec& spec, const Capabilities& can,
+                            const std::string& name, const std::string& uuid,
+                            const std::vector<DomainDisk>& disks, const DomainOptions& options) {
+  if (can.block_bus == BlockBus::source) {
+    return compatible_domain(spec, name, uuid, disks, options);
+  }
+  const MachineSpec machine = converted_machine(spec, can);
+  DomainModel model = make_model(machine, machine_type(can), name, uuid, disks, options);
+  model.transitional = can.transitional;
+  model.rng = can.rng;
+  model.balloon = can.balloon;
+  model.agent_channel = can.virtio_serial;
+  return {write_domain(model, spec), model.changes};
+}
+
+std::vector<std::string> domain_macs(const MachineSpec& spec, const std::string& uuid) {
+  DomainModel model;
+  model.uuid = choose_uuid(spec, uuid, model.changes);
+  choose_nics(spec, {}, model);
+  std::vector<std::string> macs;
+  for (const DomainNic& nic : model.nics) macs.push_back(nic.mac);
+  return macs;
 }
 
 }  // namespace v2vfs::convert

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "convert/guest/capabilities.h"
 #include "inspect/model.h"
 
 namespace v2vfs::convert {
@@ -30,6 +31,9 @@ struct DomainOptions {
   NetworkChoice network;  // for every NIC that network_map does not name
   std::vector<std::pair<std::string, std::string>>
       network_map;  // source network -> libvirt network
+  /// Of spec.removables the host path of the medium, empty where it has none of its own; none at
+  /// all: every drive is empty. What cannot stand in a domain is left out.
+  std::vector<std::string> media = {};
 };
 
 /// A disk as the domain sees it.
@@ -49,6 +53,16 @@ struct DomainText {
 DomainText compatible_domain(const inspect::MachineSpec& spec, const std::string& name,
                              const std::string& uuid, const std::vector<DomainDisk>& disks,
                              const DomainOptions& options);
+
+/// The domain of a guest that was converted: devices as `can` says, MAC addresses, identity and
+/// size as in compatible_domain(), to which it is the same where the guest can only run on hardware
+/// like the source's (BlockBus::source). Pure; throws as that one does.
+DomainText converted_domain(const inspect::MachineSpec& spec, const Capabilities& can,
+                            const std::string& name, const std::string& uuid,
+                            const std::vector<DomainDisk>& disks, const DomainOptions& options);
+
+/// The MAC addresses that both domains give to spec.nics, in their order.
+std::vector<std::string> domain_macs(const inspect::MachineSpec& spec, const std::string& uuid);
 
 /// True if `text` is well-formed XML whose root element is <domain>. No DOCTYPE is accepted, and no
 /// encoding but UTF-8.

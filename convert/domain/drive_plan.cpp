@@ -7,6 +7,9 @@
 #include <array>
 #include <numeric>
 
+#include "convert/domain/xml_chars.h"
+#include "inspect/base/text.h"
+
 // Places that QEMU 7.2 and libvirt 9.0 take, found by starting each
 // (tests/integration/domain-libvirt.sh):
 //   ide         one controller, 2 channels of 2, on `pc` only
@@ -165,7 +168,8 @@ std::string wwn_at(const DriveAddress& address) {
 /// place.
 class Planner {
  public:
-  Planner(const MachineSpec& spec, MachineType machine) : spec_(spec), machine_(machine) {}
+  Planner(const MachineSpec& spec, MachineType machine, const std::vector<std::string>& media)
+      : spec_(spec), machine_(machine), media_(media) {}
 
   DrivePlan plan(const std::vector<DomainDisk>& paths) {
     take_disks(paths);
@@ -194,13 +198,25 @@ class Planner {
     const auto& all = spec_.removables;
     for (std::size_t i = 0; i < all.size() && has_room("CD-ROM or floppy", all.size() - i); ++i) {
       if (all[i].kind == inspect::RemovableKind::floppy) {
-        take_floppy();
+        take_floppy(medium(i));
       } else {
         DomainDrive drive;
         drive.kind = DriveKind::cdrom;
+        drive.path = medium(i);
         take(std::move(drive), all[i].controller, all[i].unit);
       }
     }
+  }
+
+  /// The path of what is in a drive.
+  std::string medium(std::size_t index) {
+    if (index >= media_.size() || !spec_.removables[index].file) return "";
+    const std::string& path = media_[index];
+    if (path.starts_with('/') && is_xml_text(path)) return path;
+    change("The medium {} is not in its drive: {}", clean_text(*spec_.removables[index].file),
+           path.empty() ? "it is no file of its own; unpack it, and insert it by hand"
+                        : "its path cannot stand in a domain");
+    return "";
   }
 
   bool has_room(const char* what, std::size_t left) {
@@ -210,10 +226,11 @@ class Planner {
     return false;
   }
 
-  void take_floppy() {
+  void take_floppy(std::string path) {
     if (floppies_ == kMostFloppies) return change("Left out: a floppy drive beyond the second");
     DomainDrive drive;
     drive.kind = DriveKind::floppy;
+    drive.path = std::move(path);
     drive.bus = Bus::fdc;
     drive.address = DriveAddress{0, 0, 0, floppies_++};
     plan_.drives.push_back(std::move(drive));
@@ -360,6 +377,7 @@ class Planner {
 
   const MachineSpec& spec_;
   const MachineType machine_;
+  const std::vector<std::string>& media_;
   DrivePlan plan_;
   std::vector<Group> groups_;
   Group homeless_;
@@ -389,8 +407,9 @@ MachineType choose_machine(const MachineSpec& spec) {
 }
 
 DrivePlan plan_drives(const MachineSpec& spec, MachineType machine,
-                      const std::vector<DomainDisk>& paths) {
-  return Planner(spec, machine).plan(paths);
+                      const std::vector<DomainDisk>& paths,
+                      const std::vector<std::string>& media) {
+  return Planner(spec, machine, media).plan(paths);
 }
 
 }  // namespace v2vfs::convert

@@ -22,8 +22,9 @@ struct DrivePlan {
 /// Puts every drive at a place that QEMU and libvirt have, so that the guest counts its disks as it
 /// did: controllers in the order of their first disk, drives on each in the order of their units.
 /// Units are kept where they are unique and within the controller's reach, else the drives of that
-/// controller are numbered from 0. `paths` are those of spec.disks.
+/// controller are numbered from 0. `paths` are those of spec.disks, `media` as in DomainOptions.
 DrivePlan plan_drives(const inspect::MachineSpec& spec, MachineType machine,
-                      const std::vector<DomainDisk>& paths);
+                      const std::vector<DomainDisk>& paths,
+                      const std::vector<std::string>& media = {});
 
 }  // namespace v2vfs::convert
