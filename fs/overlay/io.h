@@ -52,6 +52,10 @@ class Io {
   /// No file of that name is no error.
   virtual void remove(const std::string& path) = 0;
   virtual void sync_folder(const std::string& folder) = 0;
+  /// Mode 0700, with a name that is durable when it returns. One that is there is no error.
+  virtual void make_folder(const std::string& path) = 0;
+  /// With all in it; durable after sync_folder() of its parent. No folder of that name is no error.
+  virtual void remove_folder(const std::string& path) = 0;
   /// Names the time through which the page cache of `folder`'s file system has lived: this boot
   /// and, where the kernel counts them (5.15 and later), this appearance of the block device. A
   /// stick that was pulled out and put back is another one. At most 47 bytes; empty: it cannot be

@@ -56,6 +56,7 @@ class JournaledStore final : public OverlayStore {
   void resize(std::uint64_t bytes) override;
   void barrier() override;
   BaseImage::Stretch stretch_at(std::uint64_t offset) override;
+  std::optional<Written> next_written(std::uint64_t offset) override;
   std::string poison() const override;
   std::uint64_t generation() const override { return head_.generation; }
 

@@ -55,6 +55,13 @@ class OverlayStore {
   /// All that was acknowledged before the call is durable afterwards.
   virtual void barrier() = 0;
   virtual BaseImage::Stretch stretch_at(std::uint64_t offset) = 0;
+  /// The first stretch at or behind `offset` that was written, cut at the end of the file.
+  struct Written {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    bool is_hole = false;
+  };
+  virtual std::optional<Written> next_written(std::uint64_t offset) = 0;
 
   /// The reason, once the disk failed to keep what it promised; empty if all is well.
   virtual std::string poison() const = 0;

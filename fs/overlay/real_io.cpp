@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -160,6 +161,17 @@ class RealIo final : public Io {
   void sync_folder(const std::string& folder) override {
     UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd || ::fsync(fd.get()) != 0) throw errno_error("fsync " + folder);
+  }
+
+  void make_folder(const std::string& path) override {
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw errno_error("mkdir " + path);
+    sync_folder(std::filesystem::path(path).parent_path());
+  }
+
+  void remove_folder(const std::string& path) override {
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+    if (error) throw errno_error(error.value(), "cannot remove " + path);
   }
 
   std::string cache_life(const std::string& folder) override {

@@ -145,4 +145,20 @@ BaseImage::Stretch JournaledStore::stretch_at(std::uint64_t offset) {
   return {std::min({end, limit, below.end}), below.is_hole};
 }
 
+std::optional<OverlayStore::Written> JournaledStore::next_written(std::uint64_t offset) {
+  const std::uint64_t size = live_->bytes();
+  if (offset >= size) return std::nullopt;
+  const std::uint64_t blocks = blocks_for(size);
+  for (std::uint64_t block = offset / block_bytes(); block < blocks;) {
+    const BlockRun run = live_->run_at(block, blocks);
+    if (run.state != BlockState::absent) {
+      const std::uint64_t begin = std::max(offset, run.first * block_bytes());
+      const std::uint64_t end = std::min(size, (run.first + run.count) * block_bytes());
+      return Written{begin, end - begin, run.state == BlockState::hole};
+    }
+    block += run.count;
+  }
+  return std::nullopt;
+}
+
 }  // namespace v2vfs::fs
