@@ -194,8 +194,13 @@ Ruling Admission::open_edit(pid_t pid) {
   return ruling;
 }
 
-void Admission::edit_saved(HandleId handle) {
-  close(handle);
+void Admission::remember(std::uint64_t pending_edits, bool written, bool converted) {
+  books_.pending_edits = pending_edits;
+  if (converted) books_.conversion = Conversion::done;
+  if (written) books_.guest = Guest::unknown;
+}
+
+void Admission::edit_saved() {
   ++books_.pending_edits;
   books_.edit_failure.clear();  // it may be what was missing
 }
@@ -235,7 +240,9 @@ Ruling Admission::demand(Work work) {
 Ruling Admission::demand_conversion() {
   if (books_.conversion == Conversion::done) return proceed();
   Ruling ruling = demand(Work::converter);
-  if (ruling.start != Work::none) books_.conversion = Conversion::wanted;
+  if (ruling.start != Work::none) {
+    books_.before = std::exchange(books_.conversion, Conversion::wanted);
+  }
   return ruling;
 }
 
@@ -269,8 +276,14 @@ bool Admission::finish(WorkOutcome outcome, std::string why) {
       return false;
     case WorkOutcome::not_clean:
       books_.guest = Guest::dirty;
+      if (work == Work::converter) books_.conversion = books_.before;
+      return false;
+    case WorkOutcome::nothing:
+      books_.pending_edits -= taken;
+      books_.edit_failure.clear();
       return false;
     case WorkOutcome::ended:
+      if (work == Work::converter) books_.conversion = books_.before;
       return false;
   }
   return false;
@@ -280,6 +293,17 @@ void Admission::serve_unconverted() {
   if (books_.running == Work::converter) return;
   books_.conversion = Conversion::none;
   books_.failure.clear();
+}
+
+Ruling Admission::start_over() {
+  if (books_.running != Work::none) {
+    return refuse(EBUSY, "its disks are being changed at this moment; try again when that is done");
+  }
+  const Look look = books_.look;
+  books_ = {};
+  books_.look = look;
+  books_.conversion = at_first_;
+  return proceed();
 }
 
 }  // namespace v2vfs::fs

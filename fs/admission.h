@@ -21,6 +21,7 @@ enum class WorkOutcome {
   unsupported,  // the guest cannot be converted: it is served as it is
   failed,       // nobody gets content until somebody decides
   not_clean,    // the guest was not shut down: nothing was changed
+  nothing,      // there was nothing to do any more
   ended,        // by ourselves: nothing was changed, it may start again
 };
 
@@ -69,13 +70,18 @@ class Admission {
     std::uint64_t pending_edits = 0;
     std::uint64_t taken_edits = 0;  // of those, by the run that goes on
     std::string failure;            // why the conversion failed
+    Conversion before = Conversion::none;  // it was asked for by name
     std::string edit_failure;       // why edits could not be applied
     auto operator<=>(const Books&) const = default;
   };
 
-  explicit Admission(Conversion conversion, AdmissionRules rules = {}) : rules_(rules) {
+  explicit Admission(Conversion conversion, AdmissionRules rules = {})
+      : rules_(rules), at_first_(conversion) {
     books_.conversion = conversion;
   }
+  /// What an earlier mount left: edits that wait, whether anybody has written to the disks, and
+  /// whether the guest is converted.
+  void remember(std::uint64_t pending_edits, bool written, bool converted);
 
   // Disks. A handle that was admitted is closed once, also if its open reply did not arrive.
   /// Always proceeds: nothing is touched yet.
@@ -94,8 +100,9 @@ class Admission {
   // Guest files.
   /// A guest file is opened for writing. May wait, for work or a look. Refuses: EBUSY.
   Ruling open_edit(pid_t pid);
-  /// It was closed and its edit is durable.
-  void edit_saved(HandleId handle);
+  /// What was written through a handle is durable. It may be written to again, and is closed like
+  /// the others.
+  void edit_saved();
   /// Throws pending edits away. Refuses: EBUSY while they are applied.
   Ruling discard_edits();
 
@@ -115,6 +122,8 @@ class Admission {
   /// The guest counts as shut down until the next run has ended.
   void force() { books_.forced = true; }
   void serve_unconverted();
+  /// Everything that was written is thrown away. Refuses: EBUSY while work runs.
+  Ruling start_over();
 
   const Books& books() const { return books_; }
   bool has_writer() const { return count(Kind::writer) > 0; }
@@ -148,6 +157,7 @@ class Admission {
   std::map<HandleId, Held> handles_;
   Books books_;
   AdmissionRules rules_;
+  Conversion at_first_;
 };
 
 }  // namespace v2vfs::fs

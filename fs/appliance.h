@@ -8,7 +8,7 @@
 #include <string>
 
 #include "fs/appliance_pool.h"
-#include "inspect/base/unique_fd.h"
+#include "inspect/base/child_process.h"
 #include "inspect/guest/guest_client.h"
 
 /// The child process that runs libguestfs. It is this program again, `v2vfs --appliance`, in a
@@ -45,21 +45,15 @@ class Appliance : public PooledAppliance, private inspect::GuestPeer {
   inspect::GuestClient& client() { return *client_; }
   void end(const Error& why) override;
   bool usable() const override;
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return process_->pid(); }
 
  private:
   Error bury(const Error& why) override;
   Error obituary() override;
   void start(const ApplianceSetup& setup, int socket);
-  /// What the process wrote to stderr, cleaned; empty: nothing.
-  std::string last_words() const;
-  std::string death() const;
-  bool wait_for_death(int milliseconds) const;
 
   std::string folder_;
-  UniqueFd words_;    // a memory file of bounded size that is the child's stderr
-  UniqueFd process_;  // pidfd
-  pid_t pid_ = 0;
+  std::optional<ChildProcess> process_;
   mutable std::mutex mutex_;
   std::optional<Error> ended_;  // guarded by mutex_: why it was ended
   std::optional<inspect::GuestClient> client_;

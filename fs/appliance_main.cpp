@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "fs/appliance.h"
+#include "fs/confinement.h"
 #include "fs/options.h"
 #include "inspect/guest/guest_server.h"
 #include "inspect/guest/guestfs_guest.h"
@@ -63,6 +64,26 @@ void end_with_daemon() {
   ::kill(0, SIGKILL);
 }
 
+/// What libguestfs, supermin and qemu need, the disks, and this run's own folders. All of /etc and
+/// /usr, because supermin puts files of the host's packages into the appliance. For root libguestfs
+/// has its sockets in /tmp.
+Reach reach_of(const inspect::GuestSettings& settings) {
+  Reach reach;
+  reach.read = {"/usr",  "/bin",  "/sbin", "/lib",          "/lib32",       "/lib64",     "/etc",
+                "/boot", "/proc", "/sys",  "/var/lib/dpkg", "/dev/urandom", "/dev/random"};
+  reach.write = {settings.temporary_folder,
+                 settings.cache_folder,
+                 "/dev/null",
+                 "/dev/zero",
+                 "/dev/kvm",
+                 "/dev/ptmx"};
+  reach.rendezvous = {"/tmp"};
+  for (const inspect::GuestDisk& disk : settings.disks) {
+    (disk.writable ? reach.write : reach.read).push_back(disk.path);
+  }
+  return reach;
+}
+
 std::unique_ptr<inspect::Guest> start_guest(const inspect::GuestSettings& settings,
                                             const inspect::GuestAlive& alive) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -71,6 +92,8 @@ std::unique_ptr<inspect::Guest> start_guest(const inspect::GuestSettings& settin
   const bool writes = std::any_of(settings.disks.begin(), settings.disks.end(),
                                   [](const inspect::GuestDisk& disk) { return disk.writable; });
   if (!writes) limit(RLIMIT_FSIZE, kMostFileBytes);
+  confine(reach_of(settings));
+  drop_capabilities();
   return std::make_unique<inspect::GuestfsGuest>(settings, alive);
 }
 

@@ -5,12 +5,14 @@
 #include <fmt/core.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -79,9 +81,13 @@ void warn_of_request_timeout() {
   }
 }
 
-inspect::FoundSource find_source(const Options& options) {
+inspect::FoundSource find_source(const Options& options, std::function<bool()> stop) {
   try {
-    return inspect::find_machines(options.sources, {options.ovf_configuration});
+    return inspect::find_machines(
+        options.sources,
+        {.ovf_configuration = options.ovf_configuration,
+         .places_folder = options.ephemeral ? "" : options.cache_dir + "/places",
+         .stop = std::move(stop)});
   } catch (const Error& e) {
     throw StartError(exit_source, e.sentence());
   }
@@ -99,6 +105,10 @@ class Signals {
     fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC));
   }
   int fd() const { return fd_.get(); }
+  bool is_pending() const {
+    pollfd poll{fd_.get(), POLLIN, 0};
+    return ::poll(&poll, 1, 0) > 0;
+  }
   void take() {
     signalfd_siginfo info{};
     (void)!::read(fd_.get(), &info, sizeof info);
@@ -140,6 +150,7 @@ class Daemon {
   Options options_;
   Signals signals_;
   UniqueFd ended_fd_;
+  std::atomic<bool> is_leaving_ = false;  // what reads a source to its end gives up
   MountContext context_;
   inspect::FoundSource source_;
   std::optional<PrivateFolder> ephemeral_;
@@ -164,7 +175,7 @@ void Daemon::prepare() {
   options_.mountpoint = prepare_mountpoint(options_.mountpoint);
   check_outside(options_.mountpoint, options_.sources);
   check_outside(options_.mountpoint, {options_.state_dir});
-  source_ = find_source(options_);
+  source_ = find_source(options_, [this] { return is_leaving_ || signals_.is_pending(); });
   start_log(options_);
   warn_of_request_timeout();
 }
@@ -186,25 +197,35 @@ void Daemon::load() {
   host_.emplace(options_.accel, options_.state_dir);
   inspector_.emplace(inspector_setup());
   slow_work_.emplace(options_.appliances);
-  context_ = {
-      .mountpoint = options_.mountpoint,
-      .read_only = options_.read_only,
-      .uid = ::geteuid(),
-      .gid = ::getegid(),
-      .host = [this] { return host_->choice(); },
-      .io = &real_io(),
-      .states = &*states_,
-      .inspect = [this](const auto& machine, const auto& disks,
-                        const auto& stop) { return inspector_->inspect(machine, disks, stop); },
-      .open_guest =
-          [this](const auto& vm, auto changes, const auto& disks, const auto& stop) {
-            return inspector_->open_guest(vm, changes, disks, stop);
-          },
-      .slow_work = &*slow_work_};
+  context_ = {.mountpoint = options_.mountpoint,
+              .read_only = options_.read_only,
+              .uid = ::geteuid(),
+              .gid = ::getegid(),
+              .host = [this] { return host_->choice(); },
+              .io = &real_io(),
+              .states = &*states_,
+              .inspect =
+                  [this](const auto& vm, const auto& machine, const auto& choice,
+                         const auto& options, const auto& disks, const auto& stop) {
+                    return inspector_->inspect(vm, machine, choice, options, disks, stop);
+                  },
+              .open_guest =
+                  [this](const auto& vm, const auto& choice, auto changes, const auto& disks,
+                         const auto& stop) {
+                    return inspector_->open_guest(vm, choice, changes, disks, stop);
+                  },
+              .change_guest =
+                  [this](const auto& vm, const auto& choice, const auto& disks, const auto& change,
+                         const auto& stop) {
+                    inspector_->change(vm, choice, disks, change, stop);
+                  },
+              .slow_work = &*slow_work_,
+              .hurry = [this](const Vm& vm) { loader_->hurry(vm); }};
   ::clock_gettime(CLOCK_REALTIME, &context_.started);
   if (!source_.appliances.empty()) vapp_text_ = inspect::vapp_json(source_);
   for (inspect::FoundMachine& machine : source_.machines) {
-    const VmOptions vm_options = options_.for_vm(machine.folder);
+    VmOptions vm_options = options_.for_vm(machine.folder);
+    vm_options.guest_choice.read_key_files();
     vms_.push_back(std::make_shared<Vm>(std::move(machine), vm_options, context_));
   }
   loader_.emplace(vms_);
@@ -307,6 +328,7 @@ void leave_after(std::chrono::seconds limit) {
 }
 
 void Daemon::finish() {
+  is_leaving_ = true;
   leave_after(std::chrono::seconds(std::max(options_.stop_timeout_s, 10u)));
   for (const auto& vm : vms_) {
     vm->stop();
@@ -355,10 +377,13 @@ void leave_terminal() {
 
 [[noreturn]] void run_child(const Options& options, UniqueFd pipe) {
   ::setsid();
+  // Ctrl-C while a large source is still being read reaches the parent only.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   ExitCode exit_code = exit_internal;
   std::string sentence;
   try {
     exit_code = run_mount(options, [&] {
+      ::prctl(PR_SET_PDEATHSIG, 0);
       report(pipe.get(), exit_ok, "");
       pipe.reset();
       (void)!::chdir("/");

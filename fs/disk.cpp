@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "fs/durable_file.h"
+#include "fs/overlay/io.h"
 #include "inspect/base/checked.h"
 #include "inspect/base/log.h"
 
@@ -58,6 +59,7 @@ Disk::Disk(std::string file_name, std::unique_ptr<convert::DiskView> view, Io& i
   for (const inspect::SourceFile& file : view_->source_files()) {
     modified_ns_ = std::max(modified_ns_.load(), file.host_stat().mtime_ns);
   }
+  if (overlay_folder_.empty()) return;
   store_ = OverlayStore::open(*io_, overlay_folder_, std::make_shared<ViewBase>(view_));
   if (store_) {
     frozen_ = read_small_file(overlay_folder_, kFrozenMark).has_value();
@@ -73,7 +75,7 @@ Disk::Disk(std::string file_name, Error reason, std::string overlay_folder)
 std::string Disk::failure() const {
   if (failure_) return failure_->sentence();
   const std::lock_guard lock(state_mutex_);
-  return stale_;
+  return blocked_ ? blocked_->sentence() : stale_;
 }
 
 std::uint64_t Disk::bytes() const {
@@ -108,8 +110,17 @@ bool Disk::is_cold(std::uint64_t offset, std::uint64_t length) const {
   return offset >= end - view_->tail_bytes() && bytes() == end;
 }
 
+std::uint64_t Disk::tail_begin() const {
+  const std::uint64_t end = view_->file_bytes();
+  return bytes() == end ? end - view_->tail_bytes() : UINT64_MAX;
+}
+
 void Disk::check_servable() const {
   if (failure_) throw *failure_;
+  if (is_blocked_) {
+    const std::lock_guard lock(state_mutex_);
+    if (blocked_) throw *blocked_;
+  }
   if (is_stale_) {
     const std::lock_guard lock(state_mutex_);
     throw Error(ESTALE, stale_);
@@ -217,9 +228,7 @@ void Disk::punch(std::uint64_t offset, std::uint64_t length) {
 /// truncate(2) comes without a handle, so nobody is kept from resetting or freezing the disk: both
 /// are looked for again under the lock that they need.
 void Disk::resize(std::uint64_t bytes) {
-  check_source();
-  check_not_frozen();
-  make_writable();
+  prepare_to_write();
   const std::shared_lock lock(open_lock_);
   check_servable();
   check_not_frozen();
@@ -266,7 +275,7 @@ void Disk::make_writable() {
   check_servable();
   if (tables_digest_.empty()) tables_digest_ = view_->tables_digest();
   if (has_overlay()) return check_tables();
-  make_private_folder(overlay_folder_);
+  io_->make_folder(overlay_folder_);
   auto made =
       OverlayStore::create(*io_, overlay_folder_, std::make_shared<ViewBase>(view_),
                            {view_->source_identity(), view_->layout_record(), tables_digest_});
@@ -334,6 +343,24 @@ void Disk::freeze() {
     frozen_ = false;
     throw;
   }
+}
+
+void Disk::prepare_to_write() {
+  check_source();
+  check_not_frozen();
+  make_writable();
+}
+
+void Disk::block(const Error& reason) {
+  const std::lock_guard lock(state_mutex_);
+  blocked_ = reason;
+  is_blocked_ = true;
+}
+
+void Disk::unblock() {
+  const std::lock_guard lock(state_mutex_);
+  blocked_.reset();
+  is_blocked_ = false;
 }
 
 std::string Disk::poison() const {

@@ -40,7 +40,7 @@ struct Holder {
 /// stat(2) needs it too. Order: making_mutex_, open_lock_, state_mutex_.
 class Disk {
  public:
-  /// `overlay_folder` may not exist yet; its parent does.
+  /// `overlay_folder` may not exist yet; its parent does. Empty: nobody ever writes to the disk.
   Disk(std::string file_name, std::unique_ptr<convert::DiskView> view, Io& io,
        std::string overlay_folder, std::function<std::string()> identity_now);
   /// A disk that cannot be served: every access throws `reason`. A reset drops what is in
@@ -60,6 +60,9 @@ class Disk {
   Shape shape() const { return {bytes(), cold_changes_}; }
   /// True where a read needs no content of the guest: the cold zone and the tail.
   bool is_cold(std::uint64_t offset, std::uint64_t length) const;
+  std::uint64_t cold_end() const { return view_->cold_bytes(); }
+  /// Where the tail begins; the largest number once the file has another size than the view.
+  std::uint64_t tail_begin() const;
 
   /// For OPEN. `for_writing` makes the overlay ready, which may take seconds for a disk of
   /// terabytes. Throws ESTALE, EROFS (frozen), EIO. Pairs with remove_holder().
@@ -74,6 +77,10 @@ class Disk {
   void barrier();
   /// SEEK_DATA or SEEK_HOLE; ENXIO where there is none.
   std::uint64_t seek(std::uint64_t offset, int whence);
+  /// As add_holder() for writing does; for the one who brings a run's writes in.
+  void prepare_to_write();
+  /// The stretch that `offset` (< bytes()) lies in.
+  convert::Stretch stretch_at(std::uint64_t offset);
 
   /// Giving a disk up in two steps, so that all disks of a VM go or none does. After the first one
   /// nobody gets in any more (ESTALE); it throws EBUSY while somebody is in. The second one drops
@@ -81,6 +88,9 @@ class Disk {
   void close_door();
   void open_door();
   void drop_overlay();
+  /// Every access throws `reason` until it is readmitted: a run's writes are only partly in it.
+  void block(const Error& reason);
+  void unblock();
   /// Never writable again, durably: the disk has become somebody's backing file. Throws EBUSY while
   /// somebody writes, or why the disk is not served, as check_freezable() does.
   void freeze();
@@ -102,7 +112,6 @@ class Disk {
   void make_writable();
   void check_tables() const;
   bool has_overlay() const;
-  convert::Stretch stretch_at(std::uint64_t offset);
   bool touches_cold(std::uint64_t offset, std::uint64_t length) const;
   void touch();
 
@@ -125,7 +134,8 @@ class Disk {
   std::map<std::uint64_t, Holder> holders_;  // guarded by state_mutex_
   std::uint64_t next_holder_ = 1;            // guarded by state_mutex_
   std::string stale_;                        // guarded by state_mutex_
-  std::atomic<bool> is_stale_ = false;
+  std::optional<Error> blocked_;             // guarded by state_mutex_
+  std::atomic<bool> is_stale_ = false, is_blocked_ = false;
   bool closed_by_door_ = false;  // guarded by state_mutex_
 };
 

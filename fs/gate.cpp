@@ -51,9 +51,18 @@ void Gate::attach(const std::string& folder) {
   changes_ = read_changes(folder);
 }
 
-/// With the lock held. A stop callback kills a process; it takes no lock of ours.
+void Gate::serve(StartWork start_work, std::uint64_t pending_edits, bool written,
+                 bool converted) {
+  const std::lock_guard lock(mutex_);
+  start_work_ = std::move(start_work);
+  admission_.remember(pending_edits, written, converted);
+}
+
+/// With the lock held. A stop callback kills a process; it takes no lock of ours. What a look finds
+/// while work runs would be of disks that are about to change: its appliance is given up.
 void Gate::carry_out(const Ruling& ruling) {
-  if (ruling.end_look) look_stop_.request_stop();
+  if (ruling.end_look || ruling.start != Work::none) look_stop_.request_stop();
+  if (ruling.start != Work::none) start_work_(ruling.start);
   if (ruling.kind == Ruling::Kind::wait) throw NotYet{next_end_};
   if (ruling.kind == Ruling::Kind::refuse) {
     throw Error(ruling.error_number, vm_ + ": " + ruling.sentence);
@@ -106,11 +115,66 @@ void Gate::close(Admission::HandleId handle) {
   admission_.close(handle);
 }
 
-void Gate::expect_no_writer() const {
+std::optional<Gate::Pass> Gate::open_edit(pid_t pid, std::shared_ptr<Look>& look) {
   const std::lock_guard lock(mutex_);
-  if (admission_.has_writer()) {
-    throw Error(EBUSY, "{}: its disks are open for writing: a VM may be running", vm_);
+  if (stopped_) throw Error(ENOTCONN, "the mount is going away");
+  const Ruling ruling = admission_.open_edit(pid);
+  if (ruling.start_look) {
+    look = make_look();
+    return std::nullopt;
   }
+  carry_out(ruling);
+  return Pass(*this, ruling.handle);
+}
+
+void Gate::edit_saved() {
+  const std::lock_guard lock(mutex_);
+  admission_.edit_saved();
+}
+
+void Gate::discard_edits() {
+  const std::lock_guard lock(mutex_);
+  carry_out(admission_.discard_edits());
+}
+
+/// The failure is that of the last try: whoever waits for one begins by starting it.
+void Gate::apply_edits() {
+  const std::lock_guard lock(mutex_);
+  if (stopped_) throw Error(ENOTCONN, "the mount is going away");
+  carry_out(admission_.demand_edits());
+}
+
+void Gate::convert() {
+  const std::lock_guard lock(mutex_);
+  if (stopped_) throw Error(ENOTCONN, "the mount is going away");
+  carry_out(admission_.demand_conversion());
+}
+
+void Gate::serve_unconverted() {
+  const std::lock_guard lock(mutex_);
+  admission_.serve_unconverted();
+}
+
+void Gate::force() {
+  const std::lock_guard lock(mutex_);
+  admission_.force();
+}
+
+bool Gate::may_have_run() const {
+  const std::lock_guard lock(mutex_);
+  const Admission::Books& books = admission_.books();
+  return books.guest != Admission::Guest::untouched && !books.forced;
+}
+
+bool Gate::forced() const {
+  const std::lock_guard lock(mutex_);
+  return admission_.books().forced;
+}
+
+void Gate::finish(WorkOutcome outcome, std::string why) {
+  const std::lock_guard lock(mutex_);
+  if (admission_.finish(outcome, std::move(why))) look_stop_.request_stop();
+  wake();
 }
 
 std::shared_ptr<Gate::Look> Gate::begin_look(std::optional<Error>& refusal) {
@@ -122,9 +186,21 @@ std::shared_ptr<Gate::Look> Gate::begin_look(std::optional<Error>& refusal) {
     return nullptr;
   }
   carry_out(ruling);
+  return make_look();
+}
+
+/// With the lock held.
+std::shared_ptr<Gate::Look> Gate::make_look() {
   counted_ = false;
   look_stop_ = {};
   return std::make_shared<Look>(*this, look_stop_.get_token(), changes_);
+}
+
+void Gate::look_says(const Look& look, bool shut_down) {
+  const std::lock_guard lock(mutex_);
+  if (look.stop().stop_requested()) return;
+  admission_.look_says(shut_down);
+  wake();
 }
 
 void Gate::change_everything() {
@@ -132,6 +208,12 @@ void Gate::change_everything() {
   look_stop_.request_stop();  // if there is one
   counted_ = false;
   count_change();
+  counted_ = false;  // whoever writes next is another one
+}
+
+void Gate::start_over() {
+  const std::lock_guard lock(mutex_);
+  carry_out(admission_.start_over());
 }
 
 void Gate::stop() {
@@ -152,6 +234,14 @@ void Gate::wake() { std::exchange(next_end_, std::make_shared<Event>())->happen(
 std::uint64_t Gate::changes() const {
   const std::lock_guard lock(mutex_);
   return changes_;
+}
+
+Gate::Standing Gate::standing() const {
+  const std::lock_guard lock(mutex_);
+  const Admission::Books& books = admission_.books();
+  const bool left_running = books.guest == Admission::Guest::dirty && !books.forced;
+  return {books.running, admission_.waiting_for(), books.edit_failure, left_running,
+          books.conversion, books.failure};
 }
 
 }  // namespace v2vfs::fs

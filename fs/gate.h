@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -48,9 +49,15 @@ class Gate {
     const std::uint64_t changes_;
   };
 
+  /// Called with the gate's lock held: it must neither wait nor call the gate.
+  using StartWork = std::function<void(Work)>;
+
   explicit Gate(std::string vm) : vm_(std::move(vm)), admission_(Conversion::none) {}
   /// The VM's state is there: `folder` keeps the count of changes. Throws Error.
   void attach(const std::string& folder);
+  /// Before anybody comes: what changes the disks, how many edits wait for it, and whether somebody
+  /// has written to the disks since the guest was known to be shut down.
+  void serve(StartWork start_work, std::uint64_t pending_edits, bool written, bool converted);
 
   // The rules are Admission's.
   Pass open_reader(pid_t pid, Shape shape);
@@ -61,19 +68,53 @@ class Gate {
   void wrote(const Pass& pass);
   void wrote_without_handle();
 
-  /// Throws Error(EBUSY) beside a writer.
-  void expect_no_writer() const;
+  /// A guest file is opened for writing, or changed. Throws NotYet while work runs, and
+  /// Error(EBUSY) beside a writer or after one that was not shut down. Where nobody knows whether
+  /// it was, `look` is what the caller has to find out with.
+  std::optional<Pass> open_edit(pid_t pid, std::shared_ptr<Look>& look);
+  /// What was changed is durable.
+  void edit_saved();
+  void discard_edits();
+
+  // Words of ctl. apply_edits() and convert() throw NotYet until it is done, and Error if it could
+  // not be.
+  void apply_edits();
+  void convert();
+  void serve_unconverted();
+  void force();
+
+  // What the work says. It is told whether the guest has to be looked at first.
+  bool may_have_run() const;
+  bool forced() const;
+  void finish(WorkOutcome outcome, std::string why);
+
   /// Throws NotYet while work runs; nullptr, with the reason in `refusal`, beside a writer.
   std::shared_ptr<Look> begin_look(std::optional<Error>& refusal);
-  /// For a reset: everything that was read so far, or is being read, is of another disk.
+  /// What a look found out first: was the guest shut down?
+  void look_says(const Look& look, bool shut_down);
+  /// Everything that was read so far, or is being read, is of other disks.
   void change_everything();
+  /// For a reset, which nobody may be in the way of: EBUSY while work runs.
+  void start_over();
   /// Ends the look, for good: none begins any more.
   void stop();
 
   /// How often the content of the disks began to change.
   std::uint64_t changes() const;
+  /// Which work runs; those who keep one that is wanted from starting; why edits could not be
+  /// applied; and true after a VM that was not shut down.
+  struct Standing {
+    Work running = Work::none;
+    std::vector<pid_t> waiting_for;
+    std::string edit_failure;
+    bool not_shut_down = false;
+    Conversion conversion = Conversion::none;
+    std::string failure;  // of the conversion
+  };
+  Standing standing() const;
 
  private:
+  std::shared_ptr<Look> make_look();
   void carry_out(const Ruling& ruling);
   void close(Admission::HandleId handle);
   void end_look();
@@ -81,6 +122,7 @@ class Gate {
   void count_change();
 
   const std::string vm_;
+  StartWork start_work_;  // set by serve()
   mutable std::mutex mutex_;
   Admission admission_;               // guarded by mutex_
   std::shared_ptr<Event> next_end_ =  // guarded by mutex_

@@ -21,12 +21,13 @@ constexpr std::chrono::seconds kTurn(20);
 }  // namespace
 
 GuestFiles::GuestFiles(std::string vm, Gate& gate, WorkQueue* queue, Open open,
-                       GuestViewOptions options)
+                       GuestViewOptions options, std::function<void()> check_editable)
     : vm_(std::move(vm)),
       gate_(gate),
       queue_(queue),
       open_(std::move(open)),
       options_(options),
+      check_editable_(std::move(check_editable)),
       cache_([this](GuestCache::Question question) { ask(std::move(question)); }) {}
 
 void GuestFiles::attach(const std::string& folder, Io& io) {
@@ -40,7 +41,18 @@ void GuestFiles::attach(const std::string& folder, Io& io) {
 
 void GuestFiles::forget() {
   cache_.forget();
-  if (journal_ && (journal_->damage() || !journal_->all().empty())) journal_->discard();
+  discard_edits();
+}
+
+void GuestFiles::discard_edits() {
+  if (journal_ && (journal_->damage() || has_edits())) journal_->discard();
+}
+
+void GuestFiles::list_edits(std::vector<std::string>& pending,
+                            std::vector<std::string>& applied) const {
+  if (!journal_) return;
+  for (const JournalEntry& entry : journal_->all()) pending.push_back(entry.path);
+  applied = journal_->applied();
 }
 
 GuestView& GuestFiles::view() {
@@ -55,9 +67,37 @@ GuestView& GuestFiles::view() {
 
 GuestView& GuestFiles::view_to_change() {
   GuestView& all = view();
-  gate_.expect_no_writer();
   make_private_folder(edits_folder_);
   return all;
+}
+
+Gate::Pass GuestFiles::begin_edit(pid_t pid) {
+  if (options_.read_only) throw Error(EROFS, "guest/ is read-only");
+  if (check_editable_) check_editable_();
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<Gate::Look> look;
+  std::optional<Gate::Pass> pass = gate_.open_edit(pid, look);
+  if (pass) return std::move(*pass);
+  start(std::move(look));
+  throw NotYet{said_};
+}
+
+/// A change that came to nothing waits for no work.
+void GuestFiles::count_edit(const std::function<void()>& change) {
+  const std::uint64_t before = journal_->generation();
+  change();
+  if (journal_->generation() != before) gate_.edit_saved();
+}
+
+void GuestFiles::edit(const std::function<void(GuestView&)>& change) {
+  const Gate::Pass pass = begin_edit(0);
+  GuestView& all = view_to_change();
+  count_edit([&] { change(all); });
+}
+
+void GuestFiles::save(OpenGuestFile& file) {
+  view_to_change();
+  count_edit([&] { file.save(); });
 }
 
 /// Never returns: whoever asks comes again when there is an answer.
@@ -68,20 +108,30 @@ void GuestFiles::ask(GuestCache::Question question) {
     std::optional<Error> refusal;
     std::shared_ptr<Gate::Look> look = gate_.begin_look(refusal);
     if (!look) throw *refusal;
-    running_ = std::make_shared<Event>();
-    running_changes_ = look->changes();
-    queue_->add([this, look = std::move(look)]() mutable { run(std::move(look)); });
+    start(std::move(look));
   }
   questions_.push_back({std::move(question), std::make_shared<Event>()});
   signal_.notify_one();
   throw NotYet{questions_.back().answered};
 }
 
+/// With the lock held. No look of ours runs: the last one gave up `running_` before its look.
+void GuestFiles::start(std::shared_ptr<Gate::Look> look) {
+  running_ = std::make_shared<Event>();
+  said_ = std::make_shared<Event>();
+  running_changes_ = look->changes();
+  queue_->add([this, look = std::move(look), said = said_]() mutable {
+    run(std::move(look), std::move(said));
+  });
+}
+
 /// What was not asked in this turn, or of a guest that had to be given up, is asked again.
-void GuestFiles::run(std::shared_ptr<Gate::Look> look) {
+void GuestFiles::run(std::shared_ptr<Gate::Look> look, std::shared_ptr<Event> said) {
   std::optional<Error> failure;
   try {
     const std::unique_ptr<MountedGuest> guest = open_(look->changes(), look->stop());
+    gate_.look_says(*look, guest->shut_down());
+    said->happen();
     serve(guest->guest(), look->stop());
   } catch (const Error& e) {
     failure.emplace(e.error_number() == ECANCELED ? EIO : e.error_number(),
@@ -90,7 +140,6 @@ void GuestFiles::run(std::shared_ptr<Gate::Look> look) {
     failure.emplace(EIO, clean_text(vm_) + "/guest cannot be read: " + e.what());
   }
   if (look->stop().stop_requested()) failure.reset();
-  look.reset();
   std::deque<Asked> left;
   std::shared_ptr<Event> ended;
   {
@@ -98,7 +147,9 @@ void GuestFiles::run(std::shared_ptr<Gate::Look> look) {
     left.swap(questions_);
     ended = std::exchange(running_, nullptr);
   }
+  look.reset();
   ended->happen();
+  left.push_back({nullptr, std::move(said)});
   for (const Asked& asked : left)
     failure ? asked.answered->fail(*failure) : asked.answered->happen();
 }

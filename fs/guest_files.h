@@ -23,6 +23,8 @@ class MountedGuest {
  public:
   virtual ~MountedGuest() = default;
   virtual inspect::Guest& guest() = 0;
+  /// When it was opened no filesystem of it was left as if it ran.
+  virtual bool shut_down() const = 0;
 };
 
 /// The files of one VM's guest: the view, what is known of the disks, and the work that asks the
@@ -36,19 +38,36 @@ class GuestFiles {
   using Open = std::function<std::unique_ptr<MountedGuest>(std::uint64_t changes,
                                                            const std::stop_token& stop)>;
 
-  /// `gate` and `queue` outlive it; so does whatever `open` needs.
-  GuestFiles(std::string vm, Gate& gate, WorkQueue* queue, Open open, GuestViewOptions options);
+  /// `gate` and `queue` outlive it; so does whatever `open` needs. `check_editable` throws Error
+  /// where no edit could ever be applied.
+  GuestFiles(std::string vm, Gate& gate, WorkQueue* queue, Open open, GuestViewOptions options,
+             std::function<void()> check_editable = nullptr);
 
   /// The VM's state is there: edits are kept in `folder`/edits, which is made for the first one.
   void attach(const std::string& folder, Io& io);
   /// For a reset: nothing is known of the disks any more, and edits are forgotten.
   void forget();
+  /// Refuses (EBUSY) while a run has some.
+  void discard_edits();
+  bool has_edits() const { return journal_ && !journal_->all().empty(); }
+  /// Their paths: those that wait, and those that were applied lately.
+  void list_edits(std::vector<std::string>& pending, std::vector<std::string>& applied) const;
+  /// The disks are about to change.
+  void forget_disks() { cache_.forget(); }
+  /// Once attach() was called.
+  EditJournal& journal() { return *journal_; }
 
   /// Reads. Its calls throw NotYet while the guest is being asked, EBUSY beside a writer for what
   /// is not known, and what the guest says.
   GuestView& view();
-  /// The same for changes: EBUSY at once beside a writer.
-  GuestView& view_to_change();
+  /// Before a guest file is changed, or opened to be: throws NotYet while work runs or the guest is
+  /// being looked at, and Error (EROFS; EBUSY beside a writer, or after one that was not shut
+  /// down).
+  Gate::Pass begin_edit(pid_t pid);
+  /// Calls `change`, which may throw NotYet, within an edit.
+  void edit(const std::function<void(GuestView&)>& change);
+  /// What was written to a file that was opened within an edit is durable.
+  void save(OpenGuestFile& file);
 
  private:
   struct Asked {
@@ -56,7 +75,10 @@ class GuestFiles {
     std::shared_ptr<Event> answered;
   };
   void ask(GuestCache::Question question);
-  void run(std::shared_ptr<Gate::Look> look);
+  GuestView& view_to_change();
+  void count_edit(const std::function<void()>& change);
+  void start(std::shared_ptr<Gate::Look> look);
+  void run(std::shared_ptr<Gate::Look> look, std::shared_ptr<Event> said);
   void serve(inspect::Guest& guest, const std::stop_token& stop);
   std::optional<Asked> next_question(const std::stop_token& stop);
 
@@ -65,6 +87,7 @@ class GuestFiles {
   WorkQueue* const queue_;
   const Open open_;
   const GuestViewOptions options_;
+  const std::function<void()> check_editable_;
   std::string edits_folder_;  // set by attach()
   GuestCache cache_;
   std::optional<EditJournal> journal_;  // set by attach()
@@ -74,6 +97,7 @@ class GuestFiles {
   std::condition_variable_any signal_;
   std::deque<Asked> questions_;        // guarded by mutex_
   std::shared_ptr<Event> running_;     // guarded by mutex_: ends with the job; null: none
+  std::shared_ptr<Event> said_;        // guarded by mutex_: the job knows whether it was shut down
   std::uint64_t running_changes_ = 0;  // guarded by mutex_
   std::uint64_t known_changes_ = 0;    // guarded by mutex_: what the cache is of
 };

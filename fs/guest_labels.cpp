@@ -14,15 +14,8 @@ std::string GuestLabels::text_of(const std::string& path) {
 void GuestLabels::load() {
   const std::uint64_t generation = tree_.generation();
   if (generation == generation_) return;
-  inspect::FileContexts contexts;
-  if (const auto policy = inspect::selinux_policy(text_of("/etc/selinux/config"))) {
-    const std::string files = "/etc/selinux/" + *policy + "/contexts/files/file_contexts";
-    for (const char* suffix : {"", ".homedirs", ".local"}) contexts.add(text_of(files + suffix));
-    for (const char* suffix : {".subs", ".subs_dist"}) {
-      contexts.add_substitutions(text_of(files + suffix));
-    }
-  }
-  contexts_ = std::move(contexts);
+  contexts_ =
+      inspect::read_file_contexts([this](const std::string& path) { return text_of(path); });
   generation_ = generation;
 }
 

@@ -19,6 +19,7 @@ using inspect::FileKind;
 
 namespace {
 
+/// A FIFO is shown as a socket: opening one would wait, on this host, for somebody who never comes.
 mode_t type_of(FileKind kind) {
   switch (kind) {
     case FileKind::directory:
@@ -30,7 +31,6 @@ mode_t type_of(FileKind kind) {
     case FileKind::character_device:
       return S_IFCHR;
     case FileKind::fifo:
-      return S_IFIFO;
     case FileKind::socket:
       return S_IFSOCK;
     default:
@@ -183,9 +183,9 @@ class GuestPlace {
     vm()->need_loaded();
     return vm()->guest_files().view();
   }
-  GuestView& view_to_change() const {
+  void edit(const std::function<void(GuestView&)>& change) const {
     vm()->need_loaded();
-    return vm()->guest_files().view_to_change();
+    vm()->guest_files().edit(change);
   }
   /// Programs ask for the attributes of what they have open and somebody removed.
   Attr attr() {
@@ -204,10 +204,11 @@ class GuestPlace {
   }
   void change(const AttrChange& change) {
     const std::string path = this->path();
-    GuestView& view = view_to_change();
-    if (change.permissions) view.set_permissions(path, *change.permissions);
-    if (change.uid || change.gid) view.set_owner(path, change.uid, change.gid);
-    if (change.bytes) view.resize(path, *change.bytes);
+    edit([&](GuestView& view) {
+      if (change.permissions) view.set_permissions(path, *change.permissions);
+      if (change.uid || change.gid) view.set_owner(path, change.uid, change.gid);
+      if (change.bytes) view.resize(path, *change.bytes);
+    });
   }
 
   // Access lists are kept through an edit, but neither shown nor set: whoever lists a folder asks
@@ -227,14 +228,18 @@ class GuestPlace {
     return names;
   }
   void set_xattr(std::string_view name, std::string_view value, XattrMode mode) {
+    if (name.starts_with("system.")) throw Error(EOPNOTSUPP, "access lists are not changed here");
     using Rule = GuestView::XattrRule;
     const Rule rule = mode == XattrMode::create    ? Rule::create
                       : mode == XattrMode::replace ? Rule::replace
                                                    : Rule::any;
-    view_to_change().set_xattr(path(), {std::string(name), std::string(value)}, rule);
+    edit([&](GuestView& view) {
+      view.set_xattr(path(), {std::string(name), std::string(value)}, rule);
+    });
   }
   void remove_xattr(std::string_view name) {
-    view_to_change().remove_xattr(path(), std::string(name));
+    if (name.starts_with("system.")) throw Error(EOPNOTSUPP, "access lists are not changed here");
+    edit([&](GuestView& view) { view.remove_xattr(path(), std::string(name)); });
   }
 
  private:
@@ -261,10 +266,12 @@ class OwnHandle : public Handle {
 
 class EditedHandle : public Handle {
  public:
-  EditedHandle(std::shared_ptr<Vm> vm, std::shared_ptr<OpenGuestFile> file, int flags)
+  /// `pass` of one that writes.
+  EditedHandle(std::shared_ptr<Vm> vm, std::shared_ptr<OpenGuestFile> file, int flags,
+               std::optional<Gate::Pass> pass = std::nullopt)
       : vm_(std::move(vm)),
+        pass_(std::move(pass)),
         file_(std::move(file)),
-        writes_(wants_writing(flags)),
         appends_(flags & O_APPEND) {}
 
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) override {
@@ -272,23 +279,22 @@ class EditedHandle : public Handle {
   }
   void write(std::uint64_t offset, std::span<const std::byte> in, bool sync,
              const Caller& caller) override {
-    if (!writes_) return Handle::write(offset, in, sync, caller);
+    if (!pass_) return Handle::write(offset, in, sync, caller);
     const std::string_view bytes(reinterpret_cast<const char*>(in.data()), in.size());
     appends_ ? file_->append(bytes) : file_->write(offset, bytes);
     if (sync) flush();
   }
   void resize(std::uint64_t bytes) override { file_->resize(bytes); }
   void flush() override {
-    if (!writes_) return;
-    vm_->guest_files().view_to_change();
-    file_->save();
+    if (pass_) vm_->guest_files().save(*file_);
   }
   void fsync() override { flush(); }
 
  private:
   const std::shared_ptr<Vm> vm_;
+  const std::optional<Gate::Pass> pass_;
   const std::shared_ptr<OpenGuestFile> file_;
-  const bool writes_, appends_;
+  const bool appends_;
 };
 
 /// What both classes of nodes hand to their place.
@@ -322,11 +328,13 @@ class GuestFileNode : public InGuest<Node> {
     if (!entry || entry->target.empty()) throw Error(EINVAL, "no link, or one that leads nowhere");
     return entry->target;
   }
-  std::unique_ptr<Handle> open(int flags, const Caller&) override {
+  std::unique_ptr<Handle> open(int flags, const Caller& caller) override {
     const std::string path = place_.path();
     if (wants_writing(flags)) {
-      auto file = place_.view_to_change().open_for_writing(path, flags & O_TRUNC);
-      return std::make_unique<EditedHandle>(place_.vm(), std::move(file), flags);
+      GuestView& view = place_.view();
+      std::optional<Gate::Pass> pass = place_.vm()->guest_files().begin_edit(caller.pid);
+      auto file = view.open_for_writing(path, flags & O_TRUNC);
+      return std::make_unique<EditedHandle>(place_.vm(), std::move(file), flags, std::move(pass));
     }
     if (auto file = place_.view().open_for_reading(path)) {
       return std::make_unique<EditedHandle>(place_.vm(), std::move(file), flags);
@@ -356,27 +364,27 @@ class GuestFolder : public InGuest<Directory> {
   }
   std::shared_ptr<Node> create(std::string_view name, mode_t permissions) override {
     const std::string path = below(name);
-    place_.view_to_change().create(path, permissions);
+    place_.edit([&](GuestView& view) { view.create(path, permissions); });
     return node_at(path, FileKind::file);
   }
   std::shared_ptr<Node> make_directory(std::string_view name, mode_t permissions) override {
     const std::string path = below(name);
-    place_.view_to_change().make_directory(path, permissions);
+    place_.edit([&](GuestView& view) { view.make_directory(path, permissions); });
     return node_at(path, FileKind::directory);
   }
   std::shared_ptr<Node> make_symlink(std::string_view name, std::string_view target) override {
     const std::string path = below(name);
-    place_.view_to_change().make_symlink(path, std::string(target));
+    place_.edit([&](GuestView& view) { view.make_symlink(path, std::string(target)); });
     return node_at(path, FileKind::symlink);
   }
   void remove(std::string_view name) override {
     const std::string path = below(name);
-    place_.view_to_change().remove_file(path);
+    place_.edit([&](GuestView& view) { view.remove_file(path); });
     registry_.removed(*place_.vm(), path);
   }
   void remove_directory(std::string_view name) override {
     const std::string path = below(name);
-    place_.view_to_change().remove_directory(path);
+    place_.edit([&](GuestView& view) { view.remove_directory(path); });
     registry_.removed(*place_.vm(), path);
   }
   void move(std::string_view from, Directory& folder, std::string_view to,
@@ -386,7 +394,7 @@ class GuestFolder : public InGuest<Directory> {
       throw Error(EXDEV, "files stay in their guest");
     }
     const std::string old_path = below(from), new_path = other->below(to);
-    place_.view_to_change().rename(old_path, new_path, may_replace);
+    place_.edit([&](GuestView& view) { view.rename(old_path, new_path, may_replace); });
     registry_.moved(*place_.vm(), old_path, new_path);
   }
 

@@ -52,7 +52,9 @@ void Inspection::forget() {
 /// With the lock held.
 std::optional<std::string> Inspection::kept_text(InspectionFormat format) const {
   if (!kept_) return std::nullopt;
-  return format == InspectionFormat::json ? kept_->texts.json : kept_->texts.xml;
+  const InspectionTexts& texts = kept_->texts;
+  if (format == InspectionFormat::conversion) return texts.conversion;
+  return format == InspectionFormat::json ? texts.json : texts.xml;
 }
 
 std::string Inspection::text(InspectionFormat format) {
@@ -96,7 +98,9 @@ void Inspection::start(std::shared_ptr<Gate::Look> look) {
 void Inspection::run(std::shared_ptr<Gate::Look> look, Event& done) {
   std::optional<Error> failure;
   try {
-    keep(*look, inspect_(look->stop()));
+    InspectionTexts found = inspect_(look->stop());
+    gate_.look_says(*look, found.shut_down);
+    keep(*look, std::move(found));
   } catch (const std::exception& e) {
     failure.emplace(EIO, clean_text(vm_) + " could not be inspected: " + sentence_of(e));
   }

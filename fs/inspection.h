@@ -14,12 +14,13 @@
 
 namespace v2vfs::fs {
 
-/// inspection.json and inspection.xml of one moment.
+/// inspection.json, inspection.xml, and conversion.json as planned, of one moment.
 struct InspectionTexts {
-  std::string json, xml;
+  std::string json, xml, conversion;
+  bool shut_down = true;  // no filesystem of the guest was left as if it ran
 };
 
-enum class InspectionFormat { json, xml };
+enum class InspectionFormat { json, xml, conversion };
 
 /// What is kept of an inspection between mounts.
 struct KeptInspection {
@@ -27,7 +28,7 @@ struct KeptInspection {
   InspectionTexts texts;
 };
 
-/// What one VM is, as its two texts: looked for once, kept in the state, looked for again when the
+/// What one VM is, as its texts: looked for once, kept in the state, looked for again when the
 /// disks have changed since. Thread safe.
 class Inspection {
  public:

@@ -7,6 +7,8 @@
 #include <utility>
 #include <variant>
 
+#include "convert/guest/conversion_json.h"
+#include "inspect/base/text.h"
 #include "inspect/guest/inspect_guest.h"
 #include "inspect/guest/inspection_json.h"
 #include "inspect/guest/inspection_xml.h"
@@ -21,30 +23,54 @@ const Error& ended() {
 
 class LeasedGuest : public MountedGuest {
  public:
-  LeasedGuest(ApplianceLease lease, std::shared_ptr<Workshop::Run> run, const std::stop_token& stop,
+  LeasedGuest(ApplianceLease lease, std::shared_ptr<Workshop::Run> run,
+              std::shared_ptr<std::atomic<bool>> shut_down, const std::stop_token& stop,
               std::function<void()> end)
-      : run_(std::move(run)), lease_(std::move(lease)), end_(stop, std::move(end)) {}
+      : run_(std::move(run)),
+        shut_down_(std::move(shut_down)),
+        lease_(std::move(lease)),
+        end_(stop, std::move(end)) {}
   inspect::Guest& guest() override { return lease_.guest(); }
+  bool shut_down() const override { return *shut_down_; }
   ApplianceLease& lease() { return lease_; }
 
  private:
   const std::shared_ptr<Workshop::Run> run_;
+  const std::shared_ptr<std::atomic<bool>> shut_down_;
   ApplianceLease lease_;
   const std::stop_callback<std::function<void()>> end_;
 };
 
-/// The chosen root with what its fstab mounts on it.
-void mount_tree(inspect::Guest& guest) {
+inspect::InspectOptions options_for(const GuestChoice& choice, std::uint32_t memory_mib) {
   inspect::InspectOptions options;
+  options.keys = choice.keys();
+  options.root = choice.root;
+  options.memory_mib = memory_mib;
+  return options;
+}
+
+/// What is in the way of the files, where nothing was found.
+Error no_root(const inspect::GuestInspection& found) {
+  for (const inspect::LuksFacts& luks : found.disks.luks) {
+    if (!luks.mapping.empty()) continue;
+    return Error(EACCES, "{} is encrypted and closed: {}. Mount with -o keyfile={}:FILE",
+                 clean_text(luks.device), luks.problem, clean_text(luks.uuid));
+  }
+  return Error(EIO, "no operating system was found on its disks");
+}
+
+/// The chosen root with what its fstab mounts on it. True if the guest was shut down.
+bool mount_tree(inspect::Guest& guest, inspect::InspectOptions options) {
   options.open_initrds = options.list_applications = false;
   const inspect::GuestInspection found = inspect::inspect_guest(guest, options);
   const inspect::GuestFacts* chosen = found.chosen_guest();
-  if (!chosen) throw Error(EIO, "no operating system was found on its disks");
+  if (!chosen) throw no_root(found);
   guest.mount({chosen->root, "/", chosen->subvolume, false});
   for (const inspect::MountpointFacts& mount : chosen->mountpoints) {
     if (!mount.mounted || mount.path == "/") continue;
     guest.mount({mount.device, mount.path, mount.subvolume, false});
   }
+  return found.disks.in_use.empty();
 }
 
 }  // namespace
@@ -65,8 +91,31 @@ std::unique_ptr<PooledAppliance> MachineInspector::start(const ApplianceRequest&
   return std::make_unique<Appliance>(setup, request.settings);
 }
 
-inspect::GuestSettings MachineInspector::settings_for(const Workshop::Run& run) const {
+std::uint32_t MachineInspector::memory_of(const std::string& vm) const {
+  const std::lock_guard lock(shown_mutex_);
+  const auto known = memory_.find(vm);
+  return known == memory_.end() ? inspect::GuestSettings().memory_mib : known->second;
+}
+
+void MachineInspector::needs_memory(const std::string& vm, std::uint32_t mib) {
+  const std::lock_guard lock(shown_mutex_);
+  memory_[vm] = mib;
+}
+
+template <typename Attempt>
+auto MachineInspector::with_memory(const std::string& vm, const Attempt& attempt) {
+  try {
+    return attempt();
+  } catch (const inspect::MemoryNeeded& more) {
+    needs_memory(vm, more.mib());
+  }
+  return attempt();
+}
+
+inspect::GuestSettings MachineInspector::settings_for(const std::string& vm,
+                                                      const Workshop::Run& run) const {
   inspect::GuestSettings settings;
+  settings.memory_mib = memory_of(vm);
   for (const std::string& path : run.paths()) settings.disks.push_back({path});
   settings.force_tcg = !setup_.may_use_kvm();
   return settings;
@@ -88,20 +137,32 @@ ApplianceLease MachineInspector::lease(ApplianceRequest request, const std::stop
   return std::get<ApplianceLease>(std::move(outcome));
 }
 
-InspectionTexts MachineInspector::inspect(const inspect::MachineSpec& machine,
+inspect::GuestInspection MachineInspector::look(const std::string& vm, const GuestChoice& choice,
+                                                const Workshop::Run& run,
+                                                const std::stop_token& stop) {
+  const std::string key = std::to_string(next_++);
+  const inspect::GuestSettings settings = settings_for(vm, run);
+  ApplianceLease appliance = lease({key, settings}, stop);
+  appliance.do_not_keep();  // nobody else reads these disks yet
+  const std::stop_callback end_it(stop, [&] { pool_.end(key, ended()); });
+  return inspect::inspect_guest(appliance.guest(), options_for(choice, settings.memory_mib));
+}
+
+InspectionTexts MachineInspector::inspect(const std::string& vm,
+                                          const inspect::MachineSpec& machine,
+                                          const GuestChoice& choice,
+                                          const convert::ConversionOptions& options,
                                           const std::vector<std::shared_ptr<Disk>>& disks,
                                           const std::stop_token& stop) {
   const auto as_of = std::chrono::system_clock::now();
   inspect::GuestInspection found;
   if (!disks.empty()) {
     const std::unique_ptr<Workshop::Run> run = workshop_.begin(disks);
-    const std::string key = std::to_string(next_++);
-    ApplianceLease appliance = lease({key, settings_for(*run)}, stop);
-    appliance.do_not_keep();  // nobody else reads these disks yet
-    const std::stop_callback end_it(stop, [&] { pool_.end(key, ended()); });
-    found = inspect::inspect_guest(appliance.guest());
+    found = with_memory(vm, [&] { return look(vm, choice, *run, stop); });
   }
-  return {inspect::inspection_json(machine, found, as_of), inspect::inspection_xml(found)};
+  return {inspect::inspection_json(machine, found, as_of), inspect::inspection_xml(found),
+          convert::conversion_json(convert::plan_conversion(found, machine, options)),
+          found.disks.in_use.empty()};
 }
 
 MachineInspector::Shown MachineInspector::show(const std::string& vm, std::uint64_t changes,
@@ -110,26 +171,57 @@ MachineInspector::Shown MachineInspector::show(const std::string& vm, std::uint6
   Shown& shown = shown_[vm];
   if (!shown.run || shown.changes != changes) {
     if (shown.run) pool_.end(shown.key, ended());
-    shown = {changes, std::to_string(next_++), workshop_.begin(disks)};
+    shown = {changes, std::to_string(next_++), workshop_.begin(disks),
+             std::make_shared<std::atomic<bool>>(true)};
   }
   return shown;
 }
 
-std::unique_ptr<MountedGuest> MachineInspector::open_guest(
-    const std::string& vm, std::uint64_t changes, const std::vector<std::shared_ptr<Disk>>& disks,
-    const std::stop_token& stop) {
-  const Shown shown = show(vm, changes, disks);
+std::unique_ptr<MountedGuest> MachineInspector::lease_mounted(const std::string& vm,
+                                                              const GuestChoice& choice,
+                                                              const Shown& shown,
+                                                              const std::stop_token& stop) {
+  const inspect::GuestSettings settings = settings_for(vm, *shown.run);
   auto guest =
-      std::make_unique<LeasedGuest>(lease({shown.key, settings_for(*shown.run)}, stop), shown.run,
+      std::make_unique<LeasedGuest>(lease({shown.key, settings}, stop), shown.run, shown.shut_down,
                                     stop, [this, key = shown.key] { pool_.end(key, ended()); });
   if (guest->lease().was_warm()) return guest;
   try {
-    mount_tree(guest->guest());
+    *shown.shut_down = mount_tree(guest->guest(), options_for(choice, settings.memory_mib));
   } catch (const std::exception&) {
     guest->lease().do_not_keep();
     throw;
   }
   return guest;
+}
+
+std::unique_ptr<MountedGuest> MachineInspector::open_guest(
+    const std::string& vm, const GuestChoice& choice, std::uint64_t changes,
+    const std::vector<std::shared_ptr<Disk>>& disks, const std::stop_token& stop) {
+  const Shown shown = show(vm, changes, disks);
+  return with_memory(vm, [&] { return lease_mounted(vm, choice, shown, stop); });
+}
+
+/// finish() says whether all that was written is there; then nobody but the run's end is missing.
+void MachineInspector::change_once(const std::string& vm, const GuestChoice& choice,
+                                   const std::vector<std::shared_ptr<StagedDisk>>& disks,
+                                   const ChangeStaged& change, const std::stop_token& stop) {
+  const std::unique_ptr<Workshop::Run> run = workshop_.begin_writing(disks);
+  const std::string key = std::to_string(next_++);
+  inspect::GuestSettings settings = settings_for(vm, *run);
+  for (inspect::GuestDisk& disk : settings.disks) disk.writable = true;
+  ApplianceLease appliance = lease({key, settings}, stop);
+  appliance.do_not_keep();
+  const std::stop_callback end_it(stop, [&] { pool_.end(key, ended()); });
+  change(appliance.guest(), options_for(choice, settings.memory_mib));
+  appliance.guest().finish();
+}
+
+/// That LUKS2 needs more memory is found out before anything is written.
+void MachineInspector::change(const std::string& vm, const GuestChoice& choice,
+                              const std::vector<std::shared_ptr<StagedDisk>>& disks,
+                              const ChangeStaged& change, const std::stop_token& stop) {
+  with_memory(vm, [&] { change_once(vm, choice, disks, change, stop); });
 }
 
 void MachineInspector::stop() { pool_.stop(ended()); }

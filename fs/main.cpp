@@ -19,14 +19,29 @@ namespace {
 using namespace v2vfs;
 using fs::ExitCode;
 
+/// What is wrong with a file that is named itself was said already; of what that one names, nobody
+/// spoke so far.
+bool can_open(const inspect::FoundMachine& machine, const inspect::DiskSpec& disk) {
+  try {
+    if (disk.file) machine.files->open(*disk.file);
+    return disk.file.has_value();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 /// The descriptors said what they say; now the disks' own headers and tables.
 void check_disks(inspect::FoundMachine& machine) {
   for (const inspect::DiskSpec& disk : machine.spec.disks) {
     if (!machine.files) return;
     try {
-      convert::open_disk(*machine.files, disk, {}, std::nullopt);
+      const auto view = convert::open_disk(*machine.files, disk, {}, std::nullopt);
+      for (const std::string& guess : view->assumptions()) {
+        machine.spec.assumptions.push_back(guess);
+      }
     } catch (const Error& e) {
-      if (e.error_number() == ENOENT || e.error_number() == EACCES) continue;  // said already
+      const bool is_name = e.error_number() == ENOENT || e.error_number() == EACCES;
+      if (is_name && !can_open(machine, disk)) continue;
       machine.spec.problems.push_back({"disk-unreadable", inspect::Severity::warning, e.sentence(),
                                        "export the machine again, or mend what is named"});
     }

@@ -37,14 +37,52 @@ bool wait_before_start(const std::stop_token& stop) {
   return !signal.wait_for(lock, stop, kStartAfter, [] { return false; }) && !stop.stop_requested();
 }
 
+Integrity with(std::string state, std::string what, std::uint64_t bytes) {
+  Integrity integrity;
+  integrity.state = std::move(state);
+  integrity.what = std::move(what);
+  integrity.checked_bytes = bytes;
+  return integrity;
+}
+Integrity unchecked(std::string what, std::uint64_t bytes) {
+  return with("unchecked", std::move(what), bytes);
+}
+Integrity damaged(std::string what, std::uint64_t bytes) {
+  return with("damaged", std::move(what), bytes);
+}
+
+bool is_descriptor(const std::string& file) { return file.ends_with(".ovf"); }
+
+std::string word(inspect::ManifestSignature::State state) {
+  using State = inspect::ManifestSignature::State;
+  switch (state) {
+    case State::none:
+      return "none";
+    case State::bad:
+      return "bad";
+    case State::self_signed:
+      return "self-signed";
+    case State::untrusted:
+      return "untrusted";
+    case State::trusted:
+      return "trusted";
+  }
+  return "";
+}
+
 }  // namespace
 
 ManifestCheck::ManifestCheck(std::string vm, std::shared_ptr<const inspect::SourceFiles> files,
-                             std::string descriptor_path, std::vector<std::string> file_names)
+                             std::string descriptor_path,
+                             const std::vector<std::string>& file_names)
     : vm_(std::move(vm)),
       files_(std::move(files)),
-      descriptor_path_(std::move(descriptor_path)),
-      file_names_(std::move(file_names)) {}
+      descriptor_path_(std::move(descriptor_path)) {
+  if (!files_) return;
+  for (const std::string& name : file_names) {
+    for (std::string& stored : files_->stored_names(name)) file_names_.push_back(std::move(stored));
+  }
+}
 
 void ManifestCheck::start_once() {
   if (started_.exchange(true)) return;
@@ -59,18 +97,20 @@ Integrity ManifestCheck::result() const {
 
 void ManifestCheck::set(Integrity integrity) {
   const std::lock_guard lock(mutex_);
+  integrity.signature = std::move(result_.signature);
+  integrity.signer = std::move(result_.signer);
   result_ = std::move(integrity);
 }
 
 void ManifestCheck::run(const std::stop_token& stop) {
   if (!wait_before_start(stop)) return;
   yield_to_everybody();
-  set({"checking", "the source is compared with its manifest", 0});
+  set(with("checking", "the source is compared with its manifest", 0));
   Integrity integrity;
   try {
     integrity = compare(stop);
   } catch (const std::exception& e) {
-    integrity = {"unchecked", std::string("the manifest could not be compared: ") + e.what(), 0};
+    integrity = unchecked(std::string("the manifest could not be compared: ") + e.what(), 0);
   }
   if (integrity.state == "damaged") log::error("{}: {}", vm_, integrity.what);
   set(std::move(integrity));
@@ -78,25 +118,38 @@ void ManifestCheck::run(const std::stop_token& stop) {
 
 Integrity ManifestCheck::compare(const std::stop_token& stop) {
   const auto manifest = inspect::read_manifest(*files_, descriptor_path_);
-  if (!manifest) return {"unchecked", "the source has no manifest", 0};
+  if (const std::string bad = check_signature(); !bad.empty()) return damaged(bad, 0);
+  if (!manifest) return unchecked("the source has no manifest", 0);
   std::uint64_t bytes = 0;
   unsigned files = 0;
   for (const inspect::ManifestEntry& entry : manifest->entries) {
-    if (std::find(file_names_.begin(), file_names_.end(), entry.file) == file_names_.end())
-      continue;
+    if (!is_checked(entry.file)) continue;
     const auto wrong = inspect::check_digest(*files_, entry, [&] { return stop.stop_requested(); });
-    if (!wrong) return {"unchecked", "the check was ended", bytes};
-    bytes += files_->open(entry.file).length();
-    if (!wrong->empty()) return {"damaged", *wrong, bytes};
-    ++files;
+    if (!wrong) return unchecked("the check was ended", bytes);
+    bytes += files_->open_stored(entry.file).length();
+    if (!wrong->empty()) return damaged(*wrong, bytes);
+    if (!is_descriptor(entry.file)) ++files;
   }
   if (files < file_names_.size()) {
-    return {"unchecked",
-            fmt::format("the manifest names {} of {} disk files; those are as exported", files,
-                        file_names_.size()),
-            bytes};
+    return unchecked(fmt::format("the manifest names {} of {} disk files; those are as exported",
+                                 files, file_names_.size()),
+                     bytes);
   }
-  return {"good", "every disk file is as the manifest says", bytes};
+  return with("good", "every disk file is as the manifest says", bytes);
+}
+
+bool ManifestCheck::is_checked(const std::string& file) const {
+  return is_descriptor(file) ||
+         std::find(file_names_.begin(), file_names_.end(), file) != file_names_.end();
+}
+
+std::string ManifestCheck::check_signature() {
+  const auto signature = inspect::check_manifest_signature(*files_, descriptor_path_);
+  const bool is_bad = signature.state == inspect::ManifestSignature::State::bad;
+  const std::lock_guard lock(mutex_);
+  result_.signature = word(signature.state);
+  result_.signer = signature.signer;
+  return is_bad ? signature.what : "";
 }
 
 }  // namespace v2vfs::fs

@@ -20,22 +20,25 @@ class ManifestCheck {
  public:
   /// `file_names` are those that the VM's disks use.
   ManifestCheck(std::string vm, std::shared_ptr<const inspect::SourceFiles> files,
-                std::string descriptor_path, std::vector<std::string> file_names);
+                std::string descriptor_path, const std::vector<std::string>& file_names);
 
   /// At the first access to content; does nothing afterwards.
   void start_once();
   Integrity result() const;
-  /// Replaces the result: somebody looked closer.
+  /// Replaces the result but for the signature: somebody looked closer.
   void set(Integrity integrity);
 
  private:
   void run(const std::stop_token& stop);
   Integrity compare(const std::stop_token& stop);
+  bool is_checked(const std::string& file) const;
+  /// Empty unless it is bad.
+  std::string check_signature();
 
   const std::string vm_;
   const std::shared_ptr<const inspect::SourceFiles> files_;
   const std::string descriptor_path_;
-  const std::vector<std::string> file_names_;
+  std::vector<std::string> file_names_;  // as they are stored
   std::atomic<bool> started_ = false;
   mutable std::mutex mutex_;
   Integrity result_;     // guarded by mutex_

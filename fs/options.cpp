@@ -95,6 +95,43 @@ std::pair<std::string, std::string> parse_map(const std::string& value) {
   return {value.substr(0, colon), value.substr(colon + 1)};
 }
 
+/// Neither value nor file is repeated in what is said: somebody may have written the key itself.
+KeyFile parse_key_file(const std::string& value) {
+  const std::size_t colon = value.find(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == value.size()) {
+    usage(
+        "option keyfile= is not understood: DEVICE:FILE is expected, where DEVICE is a device of "
+        "the "
+        "guest, a UUID or all");
+  }
+  return {value.substr(0, colon), value.substr(colon + 1), "", ""};
+}
+
+/// False: there is no such option.
+bool set_guest_option(VmOptions& vm, const std::string& name, const std::string& value) {
+  if (name == "guest") {
+    vm.guest = choose<bool>(name, value, {{"on", true}, {"off", false}});
+  } else if (name == "root") {
+    if (value.empty())
+      bad_value(name, value, "a device of the guest, UUID=... or DEVICE:SUBVOLUME");
+    vm.guest_choice.root = value;
+  } else if (name == "keyfile") {
+    if (vm.guest_choice.key_files.size() >= kMostKeyFiles) {
+      usage(fmt::format("option keyfile= is given more than {} times", kMostKeyFiles));
+    }
+    vm.guest_choice.key_files.push_back(parse_key_file(value));
+  } else if (name == "keep-tools") {
+    vm.keep_tools = true;
+  } else if (name == "firstboot") {
+    vm.*choose<bool VmOptions::*>(name, value,
+                                  {{"remove-tools", &VmOptions::remove_tools},
+                                   {"guest-agent", &VmOptions::guest_agent}}) = true;
+  } else {
+    return false;
+  }
+  return true;
+}
+
 /// What an option does with its value; false: there is no such option.
 bool set_vm_option(VmOptions& vm, const std::string& name, const std::string& value) {
   using convert::LayoutChoice;
@@ -125,10 +162,8 @@ bool set_vm_option(VmOptions& vm, const std::string& name, const std::string& va
   } else if (name == "disk-dir") {
     if (!value.starts_with('/')) bad_value(name, value, "an absolute path");
     vm.disk_dir = value;
-  } else if (name == "guest") {
-    vm.guest = choose<bool>(name, value, {{"on", true}, {"off", false}});
   } else {
-    return false;
+    return set_guest_option(vm, name, value);
   }
   return true;
 }
@@ -250,8 +285,14 @@ constexpr const char* kFooter =
   ephemeral            keep nothing after unmounting
   ro                   nobody writes through the mount
   guest=on|off         show the guest's files in guest/
+  root=DEVICE          which of several systems on the disks is meant
+  keyfile=DEVICE:FILE  opens the LUKS container DEVICE (or all) with the key in FILE
+                       (repeatable)
   guest-owner          show them with the owners that they have in the guest
   convert=auto|off     serve guests converted, or the source's own content
+  keep-tools           leave the old hypervisor's tools in the guest as they are
+  firstboot=remove-tools|guest-agent   what a converted guest does itself at its next boot
+                       (repeatable)
   layout=auto|plain    how disk.qcow2 is laid out; plain for readers without zlib
   reserve=SIZE         free clusters in front of the data (default 64M or more)
   verify=manifest|grain|off   what is checked against damage of the source

@@ -12,6 +12,7 @@
 #include "convert/disk/disk_view.h"
 #include "convert/domain/domain_xml.h"
 #include "convert/domain/host.h"
+#include "fs/guest_choice.h"
 
 namespace v2vfs::fs {
 
@@ -49,6 +50,10 @@ struct VmOptions {
   std::string disk_dir;  // empty: the mount itself
   bool guest = true;     // the folder guest/
   bool guest_owner = false;
+  bool keep_tools = false;    // of the old hypervisor
+  bool remove_tools = false;  // by the guest itself at its next boot
+  bool guest_agent = false;   // installed by the guest itself at its next boot
+  GuestChoice guest_choice;  // root= and keyfile=
 };
 
 enum class Command { mount, check, list_states, remove_state };

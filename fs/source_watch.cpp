@@ -18,6 +18,15 @@ std::int64_t now_ns() {
   return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
 }
 
+/// The files of the host that they are made of.
+std::vector<inspect::SourceFile> stored_files(const std::vector<inspect::SourceFile>& files) {
+  std::vector<inspect::SourceFile> all;
+  for (const inspect::SourceFile& file : files) {
+    for (inspect::SourceFile& stored : file.stored_files()) all.push_back(std::move(stored));
+  }
+  return all;
+}
+
 std::vector<inspect::SourceFile::HostStat> stat_all(const std::vector<inspect::SourceFile>& files) {
   std::vector<inspect::SourceFile::HostStat> stats;
   for (const inspect::SourceFile& file : files) stats.push_back(file.host_stat());
@@ -26,9 +35,9 @@ std::vector<inspect::SourceFile::HostStat> stat_all(const std::vector<inspect::S
 
 }  // namespace
 
-SourceWatch::SourceWatch(std::vector<inspect::SourceFile> files, std::string identity,
+SourceWatch::SourceWatch(const std::vector<inspect::SourceFile>& files, std::string identity,
                          std::function<std::string()> identity_now)
-    : files_(std::move(files)),
+    : files_(stored_files(files)),
       identity_(std::move(identity)),
       identity_now_(std::move(identity_now)),
       seen_(stat_all(files_)) {}

@@ -17,7 +17,7 @@ namespace v2vfs::fs {
 class SourceWatch {
  public:
   /// `identity_now` opens the source anew and computes its identity (it may throw Error).
-  SourceWatch(std::vector<inspect::SourceFile> files, std::string identity,
+  SourceWatch(const std::vector<inspect::SourceFile>& files, std::string identity,
               std::function<std::string()> identity_now);
 
   /// Empty if the source is what it was; else a sentence that says what differs.

@@ -148,7 +148,10 @@ bool holds_something(const std::string& folder) {
   for (stdfs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename();
-    if (name != kRecordFile && name != kLockFile && name != kChangesFile) return true;
+    const bool unfinished =
+        name.ends_with(".new");  // as write_durably() leaves it when it is killed
+    if (!unfinished && name != kRecordFile && name != kLockFile && name != kChangesFile)
+      return true;
   }
   return error && error != std::errc::no_such_file_or_directory;
 }

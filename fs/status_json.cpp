@@ -80,11 +80,14 @@ ordered_json vm_to_json(const VmStatus& status) {
     object["problems"].push_back(problem_to_json(problem));
   object["disks"] = ordered_json::array();
   for (const DiskStatus& disk : status.disks) object["disks"].push_back(disk_to_json(disk));
-  object["edits"] = {{"pending", ordered_json::array()}, {"applied", ordered_json::array()}};
-  object["waiting_for"] = ordered_json::array();
+  object["edits"] = {{"pending", sentences(status.pending_edits)},
+                     {"applied", sentences(status.applied_edits)}};
+  object["waiting_for"] = status.waiting_for;
   object["integrity"] = {{"state", status.integrity.state},
                          {"what", sentence(status.integrity.what)},
-                         {"checked_bytes", status.integrity.checked_bytes}};
+                         {"checked_bytes", status.integrity.checked_bytes},
+                         {"signature", status.integrity.signature},
+                         {"signer", sentence(status.integrity.signer)}};
   object["state_id"] = status.state_id.empty() ? ordered_json() : ordered_json(status.state_id);
   return object;
 }

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "fs/disk_node.h"
+#include "fs/snapshot_node.h"
 #include "fs/status_json.h"
 #include "fs/text_node.h"
 #include "inspect/base/error.h"
@@ -57,6 +58,31 @@ class Children {
   std::vector<DirEntry> list_;
 };
 
+/// The root, and whatever else never changes.
+class FixedDirectory : public Directory {
+ public:
+  FixedDirectory(NodeId id, const MountContext& context, timespec modified)
+      : Directory(id), context_(context), modified_(modified) {}
+  Attr attr() override {
+    Attr attr = directory_attr(id(), context_, 0755, 2 + folders_);
+    attr.modified = modified_;
+    return attr;
+  }
+  std::shared_ptr<Node> child(std::string_view name) override { return children_.find(name); }
+  std::vector<DirEntry> list() override { return children_.list(); }
+
+  void add(const std::string& name, const std::shared_ptr<Node>& node, bool is_directory) {
+    children_.add(name, node, is_directory);
+    folders_ += is_directory;
+  }
+
+ private:
+  const MountContext& context_;
+  const timespec modified_;
+  Children children_;
+  nlink_t folders_ = 0;
+};
+
 }  // namespace
 
 class Tree::VmDirectory : public Directory {
@@ -96,6 +122,9 @@ class Tree::VmDirectory : public Directory {
     if (context_.inspect) {
       add_inspection(next++, "inspection.json", InspectionFormat::json);
       add_inspection(next++, "inspection.xml", InspectionFormat::xml);
+      add("conversion.json", std::make_shared<TextNode>(
+                                 next++, context_, [vm = vm_] { return vm->conversion_json(); }, vm_,
+                                 [vm = vm_] { return vm->conversion_json_bytes(); }));
     }
     if (vm_->has_guest_folder()) {
       add("guest", tree_.guests_.make_root(next++, context_, vm_), true);
@@ -103,7 +132,9 @@ class Tree::VmDirectory : public Directory {
     for (std::size_t i = 0; i < vm_->disk_count(); ++i) {
       add(Vm::disk_file_name(i), std::make_shared<DiskNode>(next++, context_, vm_, i));
     }
+    if (!vm_->snapshots().folders().empty()) add_snapshots(next);
   }
+  void add_snapshots(NodeId next);
   void add_inspection(NodeId id, const char* name, InspectionFormat format) {
     auto text = [vm = vm_.get(), format] { return vm->inspection().text(format); };
     auto bytes = [vm = vm_.get(), format] { return vm->inspection().bytes(format); };
@@ -121,6 +152,23 @@ class Tree::VmDirectory : public Directory {
   std::mutex mutex_;
   Scratch scratch_;  // guarded by mutex_
 };
+
+void Tree::VmDirectory::add_snapshots(NodeId next) {
+  auto all = std::make_shared<FixedDirectory>(next++, context_, context_.started);
+  for (const Snapshots::Folder& snapshot : vm_->snapshots().folders()) {
+    timespec created = context_.started;
+    if (snapshot.created_unix) created = {*snapshot.created_unix, 0};
+    auto folder = std::make_shared<FixedDirectory>(next++, context_, created);
+    for (const auto& disk : snapshot.disks) {
+      auto node = std::make_shared<SnapshotNode>(next++, context_, vm_, *disk);
+      folder->add(disk->file_name(), node, false);
+      tree_.add(node);
+    }
+    all->add(snapshot.name, folder, true);
+    tree_.add(folder);
+  }
+  add("snapshots", all, true);
+}
 
 /// Each lookup of ctl finds another inode: the kernel holds an inode's lock while a word is carried
 /// out, and who writes the next word would wait for it where no signal reaches him.
@@ -200,28 +248,10 @@ void Tree::VmDirectory::rename(std::string_view from, std::string_view to) {
   scratch_.erase(scratch_.find(from));
 }
 
-class Tree::Root : public Directory {
- public:
-  Root(const MountContext& context) : Directory(kRootId), context_(context) {}
-  Attr attr() override { return directory_attr(id(), context_, 0755, 2 + folders_); }
-  std::shared_ptr<Node> child(std::string_view name) override { return children_.find(name); }
-  std::vector<DirEntry> list() override { return children_.list(); }
-
-  void add(const std::string& name, const std::shared_ptr<Node>& node, bool is_directory) {
-    children_.add(name, node, is_directory);
-    folders_ += is_directory;
-  }
-
- private:
-  const MountContext& context_;
-  Children children_;
-  nlink_t folders_ = 0;
-};
-
 Tree::Tree(const MountContext& context, std::vector<std::shared_ptr<Vm>> vms,
            std::function<std::string()> status, std::function<std::string()> appliance)
     : next_scratch_(kFirstScratchId) {
-  auto root = std::make_shared<Root>(context);
+  auto root = std::make_shared<FixedDirectory>(kRootId, context, context.started);
   add(root);
   auto add_text = [&](NodeId id, const char* name, std::function<std::string()> compute) {
     auto node = std::make_shared<TextNode>(id, context, std::move(compute));
@@ -235,7 +265,8 @@ Tree::Tree(const MountContext& context, std::vector<std::shared_ptr<Vm>> vms,
     auto folder = std::make_shared<VmDirectory>(id, context, vm, *this);
     root->add(vm->folder(), folder, true);
     add(folder);
-    id += kIdsPerVm * (1 + (vm->disk_count() + kFilesBesideDisks) / kIdsPerVm);
+    const std::size_t nodes = vm->disk_count() + vm->snapshots().node_count() + kFilesBesideDisks;
+    id += kIdsPerVm * (1 + nodes / kIdsPerVm);
   }
 }
 

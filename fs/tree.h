@@ -27,7 +27,6 @@ class Tree : public NodeSpace {
   void forget(NodeId id, std::uint64_t times) override;
 
  private:
-  class Root;
   class VmDirectory;
 
   /// Of a scratch file, which lives on until the kernel has forgotten it: whoever has it open goes

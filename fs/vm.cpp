@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "convert/guest/capabilities_json.h"
 #include "fs/durable_file.h"
+#include "fs/edit_applier.h"
+#include "fs/guest_converter.h"
 #include "fs/overlay/io.h"
 #include "inspect/base/digest.h"
 #include "inspect/base/log.h"
@@ -66,13 +69,26 @@ Vm::Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& con
       guest_files_(
           folder(), gate_, context.slow_work,
           [this](std::uint64_t changes, const std::stop_token& stop) {
-            return context_.open_guest(folder(), changes, all_disks(), stop);
+            return context_.open_guest(folder(), options_.guest_choice, changes, all_disks(), stop);
           },
-          // Until somebody brings edits into the disks, taking them would promise too much.
           {.guest_owner = options_.guest_owner,
            .uid = context.uid,
            .gid = context.gid,
-           .read_only = true}) {}
+           .read_only = context.read_only},
+          [this] { check_editable(); }),
+      work_(folder(), gate_, context.slow_work, guest_files_,
+            [this](const auto& disks, const auto& change, const std::stop_token& stop) {
+              context_.change_guest(folder(), options_.guest_choice, disks, change, stop);
+            }),
+      snapshots_(
+          machine_.spec,
+          [this](const inspect::DiskSpec& disk) { return open_view(disk, std::nullopt); },
+          context.io) {
+  work_.add(Work::applier, apply_user_edits);
+  work_.add(Work::converter, [this](inspect::Guest& guest, const WorkInput& input) {
+    return convert_with_edits(guest, input, spec(), conversion_options());
+  });
+}
 
 Vm::~Vm() = default;
 
@@ -85,21 +101,28 @@ std::string Vm::why_unusable() const {
 
 void Vm::wait_loaded() {
   if (loaded_) return;
+  if (context_.hurry) context_.hurry(*this);
   std::unique_lock lock(mutex_);
   if (loaded_signal_.wait_for(lock, kLongestStat, [this] { return loaded_.load(); })) return;
   throw Error(EAGAIN, "{} is still being read: its source is slow, or does not answer", folder());
 }
 
 void Vm::need_loaded() {
-  if (!loaded_) throw NotYet{loaded_event_};
+  if (loaded_) return;
+  if (context_.hurry) context_.hurry(*this);
+  throw NotYet{loaded_event_};
 }
 
 // Loading: open every disk's headers and tables, so that we know what the machine is; find the
 // state that belongs to it; then lay disks as that state says they were laid.
 
+Vm::View Vm::open_view(const inspect::DiskSpec& disk,
+                       const std::optional<std::string>& layout_record) const {
+  return convert::open_disk(*machine_.files, disk, view_options(options_), layout_record);
+}
+
 Vm::View Vm::open_view(std::size_t index, const std::optional<std::string>& layout_record) const {
-  return convert::open_disk(*machine_.files, spec().disks[index], view_options(options_),
-                            layout_record);
+  return open_view(spec().disks[index], layout_record);
 }
 
 std::vector<Vm::View> Vm::open_views(std::vector<Error>& failures) const {
@@ -121,6 +144,22 @@ std::string Vm::identity_of(const std::vector<View>& views) const {
   digest.add_field(spec().id).add_field(spec().name).add_field(spec().uuid.value_or(""));
   for (const View& view : views) digest.add_field(view ? view->source_identity() : "unreadable");
   return digest.hex();
+}
+
+std::vector<std::string> Vm::guesses_of(const std::vector<View>& views) {
+  std::vector<std::string> guesses;
+  for (const View& view : views) {
+    if (view) guesses.insert(guesses.end(), view->assumptions().begin(), view->assumptions().end());
+  }
+  return guesses;
+}
+
+/// What the description says, and what the disks' own files add to it.
+inspect::MachineSpec Vm::whole_spec() const {
+  const std::lock_guard lock(mutex_);
+  inspect::MachineSpec whole = spec();
+  whole.assumptions.insert(whole.assumptions.end(), guesses_.begin(), guesses_.end());
+  return whole;
 }
 
 StateRecord Vm::state_record(const std::string& identity) const {
@@ -176,6 +215,7 @@ void Vm::load() {
   std::vector<View> views = open_views(failures);
   const std::string identity = identity_of(views);
   const bool readable = std::ranges::all_of(views, &View::operator bool);
+  std::vector<std::string> guesses = guesses_of(views);
   VmState state = context_.states->open(state_record(identity));
   // While a disk cannot be read nobody knows whether the source changed, and "reset it" would be
   // the wrong advice. Each overlay still knows the disk that it is over (open_disk).
@@ -183,11 +223,13 @@ void Vm::load() {
   auto disks = open_disks(std::move(views), failures, state);
   auto attributes = std::make_unique<AttributeStore>(state.folder());
   gate_.attach(state.folder());
-  inspection_.attach(state.folder(), identity);
+  inspection_.attach(state.folder(), identity + options_.guest_choice.fingerprint());
   guest_files_.attach(state.folder(), *context_.io);
+  work_.attach(state.folder(), *context_.io, disks);
 
   const std::lock_guard lock(mutex_);
   identity_ = identity;
+  guesses_ = std::move(guesses);
   state_.emplace(std::move(state));
   disks_ = std::move(disks);
   attributes_ = std::move(attributes);
@@ -241,15 +283,39 @@ std::vector<convert::DomainDisk> Vm::domain_disks() const {
   return disks;
 }
 
+std::string Vm::domain_uuid() const {
+  const std::lock_guard lock(mutex_);
+  return uuid_from(identity_);
+}
+
+convert::DomainOptions Vm::domain_options() const {
+  return {context_.host(), options_.network, options_.network_map, media_paths()};
+}
+
+convert::ConversionOptions Vm::conversion_options() const {
+  convert::ConversionOptions options;
+  options.nic_macs = convert::domain_macs(spec(), domain_uuid());
+  options.keep_tools = options_.keep_tools;
+  options.firstboot_remove_tools = options_.remove_tools;
+  options.firstboot_guest_agent = options_.guest_agent;
+  return options;
+}
+
+/// Media lie in the source itself: the mount has none of them.
+std::vector<std::string> Vm::media_paths() const {
+  std::vector<std::string> paths;
+  for (const inspect::RemovableSpec& drive : spec().removables) {
+    const auto path = drive.file && machine_.files ? machine_.files->path_of(*drive.file)
+                                                   : std::optional<std::string>();
+    paths.push_back(path.value_or(""));
+  }
+  return paths;
+}
+
 std::string Vm::compatible_domain_xml() {
   wait_loaded();
-  std::string identity;
-  {
-    const std::lock_guard lock(mutex_);
-    identity = identity_;
-  }
-  const convert::DomainOptions domain{context_.host(), options_.network, options_.network_map};
-  return convert::compatible_domain(spec(), folder(), uuid_from(identity), domain_disks(), domain)
+  return convert::compatible_domain(spec(), folder(), domain_uuid(), domain_disks(),
+                                    domain_options())
       .xml;
 }
 
@@ -261,7 +327,24 @@ std::optional<std::string> Vm::saved_domain_xml() {
 
 std::string Vm::domain_xml() {
   if (auto saved = saved_domain_xml()) return *saved;
-  return compatible_domain_xml();
+  const std::string can = work_.last().capabilities;
+  if (can.empty()) return compatible_domain_xml();
+  return convert::converted_domain(spec(), convert::capabilities_from_json(can), folder(),
+                                   domain_uuid(), domain_disks(), domain_options())
+      .xml;
+}
+
+/// What the disks are like comes before what was tried, and that before what would be.
+std::string Vm::conversion_json() {
+  if (std::string done = work_.last().outcome; !done.empty()) return done;
+  if (std::string tried = work_.fruitless_conversion(); !tried.empty()) return tried;
+  return inspection_.text(InspectionFormat::conversion);
+}
+
+std::uint64_t Vm::conversion_json_bytes() const {
+  if (const std::string done = work_.last().outcome; !done.empty()) return done.size();
+  if (const std::string tried = work_.fruitless_conversion(); !tried.empty()) return tried.size();
+  return inspection_.bytes(InspectionFormat::conversion);
 }
 
 void Vm::save_domain_xml(const std::string& text) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "convert/domain/domain_xml.h"
+#include "convert/guest/conversion_plan.h"
 #include "fs/disk.h"
 #include "fs/file_attributes.h"
 #include "fs/gate.h"
@@ -21,11 +22,15 @@
 #include "fs/manifest_check.h"
 #include "fs/node.h"
 #include "fs/options.h"
+#include "fs/snapshots.h"
 #include "fs/state_dir.h"
 #include "fs/vm_status.h"
+#include "fs/vm_work.h"
 #include "inspect/source/source.h"
 
 namespace v2vfs::fs {
+
+class Vm;
 
 /// What all VMs of a mount share.
 struct MountContext {
@@ -38,16 +43,24 @@ struct MountContext {
   Io* io = nullptr;
   StateDir* states = nullptr;
   /// Looks into a machine's disks; called on a thread of `slow_work`. As Inspection::Inspect.
-  std::function<InspectionTexts(const inspect::MachineSpec& machine,
-                                const std::vector<std::shared_ptr<Disk>>& disks,
-                                const std::stop_token& stop)>
+  std::function<InspectionTexts(
+      const std::string& vm, const inspect::MachineSpec& machine, const GuestChoice& choice,
+      const convert::ConversionOptions& options,
+      const std::vector<std::shared_ptr<Disk>>& disks, const std::stop_token& stop)>
       inspect = nullptr;
   /// The guest of a machine, to be read; as GuestFiles::Open. Null: there is no guest/.
-  std::function<std::unique_ptr<MountedGuest>(const std::string& vm, std::uint64_t changes,
-                                              const std::vector<std::shared_ptr<Disk>>& disks,
-                                              const std::stop_token& stop)>
+  std::function<std::unique_ptr<MountedGuest>(
+      const std::string& vm, const GuestChoice& choice, std::uint64_t changes,
+      const std::vector<std::shared_ptr<Disk>>& disks, const std::stop_token& stop)>
       open_guest = nullptr;
+  /// A machine's disks to be written to; as VmWork::WithGuest. Null: nobody changes guests.
+  std::function<void(const std::string& vm, const GuestChoice& choice,
+                     const std::vector<std::shared_ptr<StagedDisk>>& disks,
+                     const ChangeStaged& change, const std::stop_token& stop)>
+      change_guest = nullptr;
   WorkQueue* slow_work = nullptr;
+  /// Somebody waits for a VM that is not loaded yet. Null: they are loaded in their order.
+  std::function<void(const Vm& vm)> hurry = nullptr;
 };
 
 /// One machine of the source: its disks, its texts and its state. load() is called once, on a
@@ -81,6 +94,7 @@ class Vm {
   /// Who may touch the disks' content.
   Gate& gate() { return gate_; }
   Inspection& inspection() { return inspection_; }
+  const Snapshots& snapshots() const { return snapshots_; }
   bool has_guest_folder() const { return options_.guest && context_.open_guest; }
   /// Once it is loaded.
   GuestFiles& guest_files() { return guest_files_; }
@@ -88,6 +102,9 @@ class Vm {
   AttributeStore* attributes();
 
   std::string domain_xml();
+  /// What was done to the guest, or would be; throws NotYet while that is being found out.
+  std::string conversion_json();
+  std::uint64_t conversion_json_bytes() const;
   std::string compatible_domain_xml();
   /// Throws Error(EINVAL) if `text` is no well-formed domain.
   void save_domain_xml(const std::string& text);
@@ -111,6 +128,8 @@ class Vm {
   void wait_loaded();
   void say_loaded();
   using View = std::unique_ptr<convert::DiskView>;
+  View open_view(const inspect::DiskSpec& disk,
+                 const std::optional<std::string>& layout_record) const;
   View open_view(std::size_t index, const std::optional<std::string>& layout_record) const;
   std::vector<View> open_views(std::vector<Error>& failures) const;
   std::shared_ptr<Disk> open_disk(std::size_t index, View view, const VmState& state) const;
@@ -118,9 +137,12 @@ class Vm {
                                                 const std::vector<Error>& failures,
                                                 const VmState& state) const;
   std::string identity_of(const std::vector<View>& views) const;
+  static std::vector<std::string> guesses_of(const std::vector<View>& views);
+  inspect::MachineSpec whole_spec() const;
   StateRecord state_record(const std::string& identity) const;
   std::vector<std::shared_ptr<Disk>> all_disks() const;
   std::vector<convert::DomainDisk> domain_disks() const;
+  std::vector<std::string> media_paths() const;
   std::optional<std::string> saved_domain_xml();
   std::string state_word() const;
   void close_all_doors();
@@ -128,6 +150,15 @@ class Vm {
   void reset();
   void forget_content();
   void freeze();
+  void apply_edits(const Caller& caller);
+  void convert(const Caller& caller);
+  void expect_converted() const;
+  convert::ConversionOptions conversion_options() const;
+  convert::DomainOptions domain_options() const;
+  std::string domain_uuid() const;
+  void discard_edits();
+  void check_editable() const;
+  void add_edits_to(VmStatus& status) const;
   void verify(const Caller& caller);
   convert::VerifyReport verify_disks();
   InspectionTexts inspect(const std::stop_token& stop) const;
@@ -146,11 +177,14 @@ class Vm {
   std::unique_ptr<AttributeStore> attributes_;  // set by load()
   std::optional<Error> failure_;                // guarded by mutex_
   std::string identity_;                        // guarded by mutex_
+  std::vector<std::string> guesses_;            // guarded by mutex_: the disks' assumptions
   std::mutex control_mutex_;                    // one ctl word at a time
   ManifestCheck integrity_;
   Gate gate_;
   Inspection inspection_;
   GuestFiles guest_files_;
+  VmWork work_;
+  Snapshots snapshots_;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> verifying_ = false;
   std::jthread verifier_;  // guarded by control_mutex_; last: joined first

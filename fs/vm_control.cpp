@@ -28,6 +28,15 @@ DiskStatus status_of(const Disk& disk) {
   return status;
 }
 
+/// A signal to the caller ends the wait (EINTR), not the work.
+void wait_for(const Event& event, const Caller& caller, const std::atomic<bool>& stopping) {
+  while (!event.ended()) {
+    if (stopping) throw Error(ENOTCONN, "the mount is going away");
+    if (caller.interrupted()) throw Error(EINTR, "the wait was ended; the work goes on");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
 /// Waits for `work`; a signal to the caller ends the wait (EINTR), not the work.
 VerifyReport wait_for(std::future<VerifyReport>& work, const Caller& caller) {
   while (work.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
@@ -46,7 +55,21 @@ std::string Vm::state_word() const {
     if (disk->is_stale()) return "stale";
     any_served |= disk->failure().empty();
   }
-  return any_served ? "unconverted" : "unusable";
+  if (!any_served) return "unusable";
+  const Gate::Standing standing = gate_.standing();
+  if (standing.running == Work::converter) return "converting";
+  switch (standing.conversion) {
+    case Conversion::done:
+      return "converted";
+    case Conversion::unsupported:
+      return "unsupported";
+    case Conversion::failed:
+      return "failed";
+    case Conversion::none:
+    case Conversion::wanted:
+      break;
+  }
+  return "unconverted";
 }
 
 VmStatus Vm::status() {
@@ -56,6 +79,7 @@ VmStatus Vm::status() {
   const std::lock_guard lock(mutex_);
   status.vm = folder();
   status.assumptions = spec().assumptions;
+  status.assumptions.insert(status.assumptions.end(), guesses_.begin(), guesses_.end());
   status.ignored = spec().ignored;
   status.problems = spec().problems;
   status.state = loaded_ ? state_word() : "loading";
@@ -74,11 +98,36 @@ VmStatus Vm::status() {
                         "mend what is named and mount again"};
     }
   }
+  if (loaded_) add_edits_to(status);
   if (const auto failure = inspection_.failure(); failure && !status.failure) {
     status.failure = {"inspection-failed", failure->sentence(),
                       "mend what is named; it is tried again when inspection.json is next opened"};
   }
   return status;
+}
+
+/// A failure of edits comes after one of the disks.
+void Vm::add_edits_to(VmStatus& status) const {
+  const Gate::Standing standing = gate_.standing();
+  if (standing.running == Work::applier) status.stage = "applying";
+  if (standing.running == Work::converter) status.stage = "converting";
+  guest_files_.list_edits(status.pending_edits, status.applied_edits);
+  if (!status.pending_edits.empty()) status.waiting_for = standing.waiting_for;
+  if (status.failure) return;
+  if (standing.conversion == Conversion::failed) {
+    status.failure = {"conversion-failed", standing.failure,
+                      "mend what is named and write convert to ctl, or serve-unconverted, which "
+                      "serves the guest as it was"};
+  } else if (!standing.edit_failure.empty()) {
+    status.failure = {
+        "edits-failed", standing.edit_failure,
+        "mend what is named and write apply to ctl, or discard-edits, which drops all "
+        "edits that wait"};
+  } else if (standing.not_shut_down && !status.pending_edits.empty()) {
+    status.failure = {"not-shut-down",
+                      "edits wait because the guest was not shut down when the VM last ran",
+                      "start the VM and shut it down, or write force to ctl"};
+  }
 }
 
 void Vm::control(const std::string& word, const Caller& caller) {
@@ -87,13 +136,27 @@ void Vm::control(const std::string& word, const Caller& caller) {
   if (!one_at_a_time) throw Error(EBUSY, folder() + "/ctl: another word is being carried out");
   if (word == "reset") {
     reset();
+  } else if (word == "apply") {
+    apply_edits(caller);
+  } else if (word == "convert") {
+    convert(caller);
+  } else if (word == "serve-unconverted") {
+    gate_.serve_unconverted();
+  } else if (word == "discard-edits") {
+    discard_edits();
+  } else if (word == "force") {
+    gate_.force();
   } else if (word == "verify") {
     verify(caller);
   } else if (word == "freeze") {
     freeze();
   } else {
-    throw Error(EINVAL, "{}/ctl: \"{}\" is no word of ctl; reset, verify and freeze are", folder(),
-                clean_text(word));
+    throw Error(
+        EINVAL,
+        "{}/ctl: \"{}\" is no word of ctl; convert, serve-unconverted, apply, discard-edits, "
+        "force, reset, verify and freeze "
+        "are",
+        folder(), clean_text(word));
   }
 }
 
@@ -120,11 +183,19 @@ VmState& Vm::state_to_reset() {
 void Vm::reset() {
   VmState& state = state_to_reset();
   close_all_doors();
+  try {
+    gate_.start_over();
+  } catch (const Error&) {
+    for (const auto& disk : all_disks()) disk->open_door();
+    throw;
+  }
+  work_.forget();
   forget_content();
   for (const auto& disk : all_disks()) disk->drop_overlay();
   std::vector<Error> failures;
   std::vector<View> views = open_views(failures);
   const std::string identity = identity_of(views);
+  std::vector<std::string> guesses = guesses_of(views);
   if (identity != state.record().identity && std::ranges::all_of(views, &View::operator bool)) {
     const std::lock_guard lock(mutex_);
     state.start_over(state_record(identity));
@@ -135,20 +206,93 @@ void Vm::reset() {
     const std::lock_guard lock(mutex_);
     disks_.swap(disks);
     identity_ = identity;
+    guesses_ = std::move(guesses);
   }
-  inspection_.attach(state.folder(), identity);
+  inspection_.attach(state.folder(), identity + options_.guest_choice.fingerprint());
+  work_.attach(state.folder(), *context_.io, all_disks());
   forget_content();
 }
 
 /// What was read so far, and what somebody reads at this moment, is of other disks.
 void Vm::forget_content() {
   gate_.change_everything();
+  snapshots_.forget();
   inspection_.forget();
   guest_files_.forget();
 }
 
+/// The words that start nothing are done at once; this one waits until every edit is in the disks.
+void Vm::apply_edits(const Caller& caller) {
+  work_.settle_if_blocked();
+  for (bool waited = false;; waited = true) {
+    std::shared_ptr<Event> event;
+    if (const auto failure = gate_.standing().edit_failure; waited && !failure.empty()) {
+      throw Error(EIO, folder() + ": " + failure);
+    }
+    try {
+      return gate_.apply_edits();
+    } catch (const NotYet& not_yet) {
+      event = not_yet.event;
+    }
+    wait_for(*event, caller, stopping_);
+  }
+}
+
+/// What became of a conversion that was started here.
+void Vm::expect_converted() const {
+  const Gate::Standing standing = gate_.standing();
+  switch (standing.conversion) {
+    case Conversion::done:
+      return;
+    case Conversion::failed:
+      throw Error(EIO, folder() + ": " + standing.failure);
+    case Conversion::unsupported:
+      throw Error(EOPNOTSUPP,
+                  "{} cannot be converted and is served as it is; conversion.json says why",
+                  folder());
+    case Conversion::none:
+    case Conversion::wanted:
+      throw Error(EBUSY, "{} was not converted: it was not shut down, or its disks were needed",
+                  folder());
+  }
+}
+
+void Vm::convert(const Caller& caller) {
+  work_.settle_if_blocked();
+  for (bool started = false;;) {
+    std::shared_ptr<Event> event;
+    if (started && gate_.standing().running != Work::converter) return expect_converted();
+    try {
+      return gate_.convert();
+    } catch (const NotYet& not_yet) {
+      event = not_yet.event;
+    }
+    started |= gate_.standing().running == Work::converter;
+    wait_for(*event, caller, stopping_);
+  }
+}
+
+/// The journal refuses while a run has some of them.
+void Vm::discard_edits() {
+  if (work_.blocked()) throw Error(EIO, folder() + ": the edits are partly in its disks already");
+  guest_files_.discard_edits();
+  gate_.discard_edits();
+}
+
+void Vm::check_editable() const {
+  for (const auto& disk : all_disks()) {
+    if (!disk->failure().empty()) throw Error(EIO, disk->file_name() + ": " + disk->failure());
+    if (disk->frozen()) throw Error(EROFS, disk->file_name() + " was frozen with ctl freeze");
+  }
+}
+
 /// All or none.
 void Vm::freeze() {
+  if (gate_.standing().running != Work::none || guest_files_.has_edits()) {
+    throw Error(EBUSY, folder() +
+                           " has edits of guest files that wait: write apply or "
+                           "discard-edits to ctl first");
+  }
   for (const auto& disk : all_disks()) disk->check_freezable();
   for (const auto& disk : all_disks()) disk->freeze();
 }
@@ -201,12 +345,15 @@ InspectionTexts Vm::inspect(const std::stop_token& stop) const {
       throw Error(EIO, "{} cannot be read: {}", disk->file_name(), disk->failure());
     }
   }
-  return context_.inspect(spec(), disks, stop);
+  return context_.inspect(folder(), whole_spec(), options_.guest_choice, conversion_options(),
+                          disks, stop);
 }
 
 void Vm::stop() {
   stopping_ = true;
+  snapshots_.stop();
   gate_.stop();
+  work_.stop();
 }
 
 void Vm::note_data_access() {

@@ -16,6 +16,8 @@ struct Integrity {
   std::string state = "unchecked";  // unchecked, checking, good, damaged
   std::string what;                 // a sentence; empty if there is nothing to say
   std::uint64_t checked_bytes = 0;
+  std::string signature = "unchecked";  // unchecked, none, bad, self-signed, untrusted, trusted
+  std::string signer = {};              // of the manifest; empty: nobody, or not known
 };
 
 struct DiskStatus {
@@ -30,7 +32,7 @@ struct DiskStatus {
 /// What <vm>/status.json says.
 struct VmStatus {
   std::string vm;
-  std::string stage;     // what goes on now: "inspecting"; empty: nothing
+  std::string stage;     // what goes on now: "inspecting", "applying"; empty: nothing
   std::string state;     // unusable, unconverted, stale, ...: contract.md
   std::string state_id;  // of --list-states; empty if there is none
   struct Failure {
@@ -40,6 +42,8 @@ struct VmStatus {
   std::vector<std::string> assumptions, ignored;
   std::vector<inspect::Problem> problems;
   std::vector<DiskStatus> disks;
+  std::vector<std::string> pending_edits, applied_edits;  // paths of the guest
+  std::vector<pid_t> waiting_for;                         // who keeps the pending ones waiting
   Integrity integrity;
 };
 

@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <shared_mutex>
 #include <utility>
 
 #include "fs/durable_file.h"
@@ -31,55 +33,124 @@ constexpr const char* kFolderPrefix = "workshop-";
 
 std::string run_name(std::size_t number) { return fmt::format("run-{}", number); }
 
-/// Set when the run has ended; shared with handles that are still open then.
-using Revoked = std::shared_ptr<std::atomic<bool>>;
+/// Of a run; shared with handles that are still open when it ends.
+struct RunLife {
+  std::atomic<bool> ended = false;
+  std::shared_mutex writing;  // held shared by each write
 
+  void check() const {
+    if (ended) throw Error(ESTALE, "the run that this disk was shown to has ended");
+  }
+  /// When it returns no write is under way, and none begins.
+  void end() {
+    const std::unique_lock lock(writing);
+    ended = true;
+  }
+};
+
+template <typename AnyDisk>
 class DiskReader : public Handle {
  public:
-  DiskReader(std::shared_ptr<Disk> disk, Revoked revoked)
-      : disk_(std::move(disk)), revoked_(std::move(revoked)) {}
+  DiskReader(std::shared_ptr<AnyDisk> disk, std::shared_ptr<RunLife> life)
+      : disk_(std::move(disk)), life_(std::move(life)) {}
 
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) override {
-    check();
+    life_->check();
     const std::size_t got = disk_->read(offset, out);
-    check();  // what was read may be of after the run's end
+    life_->check();  // what was read may be of after the run's end
     return got;
   }
+
+ protected:
+  const std::shared_ptr<AnyDisk> disk_;
+  const std::shared_ptr<RunLife> life_;
+};
+
+class ReadOnlyHandle : public DiskReader<Disk> {
+ public:
+  using DiskReader::DiskReader;
   std::uint64_t seek(std::uint64_t offset, int whence) override {
-    check();
+    life_->check();
     return disk_->seek(offset, whence);
+  }
+};
+
+/// No barriers: what is written counts only once the run is committed, which begins with one.
+class StagedHandle : public DiskReader<StagedDisk> {
+ public:
+  using DiskReader::DiskReader;
+  void write(std::uint64_t offset, std::span<const std::byte> in, bool, const Caller&) override {
+    change([&] { disk_->write(offset, in); });
+  }
+  void resize(std::uint64_t bytes) override {
+    change([&] { disk_->resize(bytes); });
+  }
+  void punch(std::uint64_t offset, std::uint64_t length, bool keep_size) override {
+    change([&] {
+      const std::uint64_t end = offset + length, size = disk_->bytes();
+      if (!keep_size && end > size) disk_->resize(end);
+      if (offset < size) disk_->punch(offset, std::min(end, size) - offset);
+    });
   }
 
  private:
-  void check() const {
-    if (*revoked_) throw Error(ESTALE, "the run that this disk was shown to has ended");
+  template <typename Change>
+  void change(Change&& change) {
+    const std::shared_lock lock(life_->writing);
+    life_->check();
+    change();
   }
-
-  const std::shared_ptr<Disk> disk_;
-  const Revoked revoked_;
 };
 
 }  // namespace
 
-class Workshop::DiskFile : public Node {
+class Workshop::File : public Node {
  public:
-  DiskFile(NodeId id, std::shared_ptr<Disk> disk, Revoked revoked)
-      : Node(id), disk_(std::move(disk)), revoked_(std::move(revoked)) {}
+  using Node::Node;
 
-  Attr attr() override {
-    Attr attr = attr_of(id(), S_IFREG | 0400);
-    attr.bytes = disk_->bytes();
-    attr.allocated_bytes = disk_->allocated_bytes();
+ protected:
+  template <typename AnyDisk>
+  Attr attr_of_disk(const AnyDisk& disk, mode_t permissions) const {
+    Attr attr = attr_of(id(), S_IFREG | permissions);
+    attr.bytes = disk.bytes();
+    attr.allocated_bytes = disk.allocated_bytes();
     return attr;
   }
+};
+
+class Workshop::DiskFile : public File {
+ public:
+  DiskFile(NodeId id, std::shared_ptr<Disk> disk, std::shared_ptr<RunLife> life)
+      : File(id), disk_(std::move(disk)), life_(std::move(life)) {}
+
+  Attr attr() override { return attr_of_disk(*disk_, 0400); }
   std::unique_ptr<Handle> open(int flags, const Caller&) override {
     if ((flags & O_ACCMODE) != O_RDONLY) throw Error(EROFS, "this run may only read");
-    return std::make_unique<DiskReader>(disk_, revoked_);
+    return std::make_unique<ReadOnlyHandle>(disk_, life_);
   }
 
  private:
   const std::shared_ptr<Disk> disk_;
-  const Revoked revoked_;
+  const std::shared_ptr<RunLife> life_;
+};
+
+class Workshop::StagedFile : public File {
+ public:
+  StagedFile(NodeId id, std::shared_ptr<StagedDisk> disk, std::shared_ptr<RunLife> life)
+      : File(id), disk_(std::move(disk)), life_(std::move(life)) {}
+
+  Attr attr() override { return attr_of_disk(*disk_, 0600); }
+  void change(const AttrChange& change) override {
+    if (change.permissions || change.uid || change.gid) Node::change(change);
+    if (change.bytes) StagedHandle(disk_, life_).resize(*change.bytes);
+  }
+  std::unique_ptr<Handle> open(int, const Caller&) override {
+    return std::make_unique<StagedHandle>(disk_, life_);
+  }
+
+ private:
+  const std::shared_ptr<StagedDisk> disk_;
+  const std::shared_ptr<RunLife> life_;
 };
 
 /// The root, and the folder of each run.
@@ -111,7 +182,7 @@ class Workshop::Folder : public Directory {
     children_.erase(name);
   }
 
-  const Revoked revoked = std::make_shared<std::atomic<bool>>(false);
+  const std::shared_ptr<RunLife> life = std::make_shared<RunLife>();
 
  private:
   std::mutex mutex_;
@@ -131,7 +202,8 @@ Workshop::Workshop(std::string state_root)
 
 Workshop::~Workshop() { unmount(); }
 
-std::unique_ptr<Workshop::Run> Workshop::begin(const std::vector<std::shared_ptr<Disk>>& disks) {
+template <typename FileOf, typename Disks>
+std::unique_ptr<Workshop::Run> Workshop::show(const Disks& disks) {
   const std::string mounted = mount();
   const std::lock_guard lock(mutex_);
   const std::size_t number = next_run_++;
@@ -139,7 +211,7 @@ std::unique_ptr<Workshop::Run> Workshop::begin(const std::vector<std::shared_ptr
   nodes_[folder->id()] = folder;
   std::vector<std::string> paths;
   for (std::size_t i = 0; i < disks.size(); ++i) {
-    auto file = std::make_shared<DiskFile>(next_id_++, disks[i], folder->revoked);
+    auto file = std::make_shared<FileOf>(next_id_++, disks[i], folder->life);
     const std::string name = fmt::format("disk-{}.qcow2", i + 1);
     nodes_[file->id()] = file;
     folder->add(name, file);
@@ -150,14 +222,26 @@ std::unique_ptr<Workshop::Run> Workshop::begin(const std::vector<std::shared_ptr
   return std::make_unique<Run>(*this, number, std::move(paths));
 }
 
+std::unique_ptr<Workshop::Run> Workshop::begin(const std::vector<std::shared_ptr<Disk>>& disks) {
+  return show<DiskFile>(disks);
+}
+
+std::unique_ptr<Workshop::Run> Workshop::begin_writing(
+    const std::vector<std::shared_ptr<StagedDisk>>& disks) {
+  return show<StagedFile>(disks);
+}
+
+/// Waits for writes without the lock: a write of another run must not wait for them.
 void Workshop::end(std::size_t number) {
-  const std::lock_guard lock(mutex_);
-  const auto run = run_folders_.extract(number);
-  const std::shared_ptr<Folder>& folder = run.mapped();
-  *folder->revoked = true;
-  root_->drop(run_name(number));
-  for (const DirEntry& entry : folder->list()) nodes_.erase(entry.id);
-  nodes_.erase(folder->id());
+  std::shared_ptr<Folder> folder;
+  {
+    const std::lock_guard lock(mutex_);
+    folder = run_folders_.extract(number).mapped();
+    root_->drop(run_name(number));
+    for (const DirEntry& entry : folder->list()) nodes_.erase(entry.id);
+    nodes_.erase(folder->id());
+  }
+  folder->life->end();
 }
 
 std::shared_ptr<Node> Workshop::node(NodeId id) const {
@@ -175,8 +259,7 @@ std::string Workshop::mount() try {
   if (session_ && !session_->ended()) return point;
   session_.reset();
   make_private_folder(point);
-  const SessionOptions options{
-      .mountpoint = point, .source_name = "v2vfs-workshop", .read_only = true};
+  const SessionOptions options{.mountpoint = point, .source_name = "v2vfs-workshop"};
   session_.emplace(*this, state_root_, options, [] {});
   device_ = mount_device(point);
   return point;

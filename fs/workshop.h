@@ -11,6 +11,7 @@
 #include "fs/disk.h"
 #include "fs/fuse_session.h"
 #include "fs/node_space.h"
+#include "fs/overlay/staged_disk.h"
 #include "fs/state_dir.h"
 
 namespace v2vfs::fs {
@@ -22,7 +23,7 @@ namespace v2vfs::fs {
 /// and are never used again. No thread of this process opens a path below. Thread safe.
 class Workshop : public NodeSpace {
  public:
-  /// The disks of one VM, read-only, as long as this lives.
+  /// The disks of one VM, as long as this lives.
   class Run {
    public:
     Run(Workshop& workshop, std::size_t number, std::vector<std::string> paths);
@@ -44,6 +45,9 @@ class Workshop : public NodeSpace {
 
   /// Throws Error if the workshop cannot be mounted.
   std::unique_ptr<Run> begin(const std::vector<std::shared_ptr<Disk>>& disks);
+  /// The same of disks that the run writes to. Once the run has ended no write reaches them, and
+  /// none is under way.
+  std::unique_ptr<Run> begin_writing(const std::vector<std::shared_ptr<StagedDisk>>& disks);
 
   std::shared_ptr<Node> node(NodeId id) const override;
 
@@ -53,8 +57,12 @@ class Workshop : public NodeSpace {
 
  private:
   class Folder;
+  class File;
   class DiskFile;
+  class StagedFile;
 
+  template <typename FileOf, typename Disks>
+  std::unique_ptr<Run> show(const Disks& disks);
   std::string mount();
   void unmount();
   void end(std::size_t number);

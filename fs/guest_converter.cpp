@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#include "fs/guest_converter.h"
+
+#include "convert/guest/capabilities_json.h"
+#include "convert/guest/convert_guest.h"
+#include "fs/edit_applier.h"
+
+namespace v2vfs::fs {
+namespace {
+
+WorkOutcome outcome_of(const std::string& state) {
+  if (state == "converted") return WorkOutcome::promoted;
+  if (state == "unsupported") return WorkOutcome::unsupported;
+  return state == "not-shut-down" ? WorkOutcome::not_clean : WorkOutcome::failed;
+}
+
+}  // namespace
+
+WorkResult convert_with_edits(inspect::Guest& guest, const WorkInput& input,
+                              const inspect::MachineSpec& spec,
+                              convert::ConversionOptions options) {
+  if (!input.edits.empty()) {
+    WorkResult edited = apply_user_edits(guest, input);
+    if (edited.outcome != WorkOutcome::promoted) return edited;
+    guest.unmount_all();
+    for (const convert::GuestEdit& edit : input.edits) options.edited_paths.insert(edit.path);
+  }
+  const convert::Conversion done =
+      convert::convert_guest(guest, {spec, std::move(options), input.options,
+                                     input.may_have_run && !input.forced, input.work_folder});
+  return {outcome_of(done.result.state), done.result.reason,
+          convert::conversion_json(done.plan, &done.result),
+          convert::capabilities_to_json(done.plan.capabilities)};
+}
+
+}  // namespace v2vfs::fs
