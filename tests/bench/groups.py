@@ -8,8 +8,9 @@ import shutil
 import tempfile
 import time
 
-from measure import Result, Row, in_turn, random_reads, writer
-from servers import daemon_of, exported, mounted, nbd, peak_mib
+from guests import guest_files, inspection
+from measure import Result, Row, in_turn, random_reads, run, writer
+from servers import children_of, daemon_of, exported, mounted, nbd, peak_mib
 from sources import Export, huge, small_or_large, system_disk, two_systems
 
 WORK_BYTES = 4 << 30
@@ -179,5 +180,40 @@ def two_tebibytes(s: Setting) -> list:
                     {"VmHWM": memory}))
 
 
+def images(s: Setting) -> list:
+    """A VHDX and a VMDK of the same disk: to the first byte, copied out, and the memory of the processes that read."""
+    export, out = small_or_large(True) if s.quick else system_disk(), s.work / "out"
+    vhdx = s.work / "vhdx" / "disk.vhdx"
+    vhdx.parent.mkdir()
+    run("qemu-img", "convert", "-f", "vmdk", "-O", "vhdx", export.vmdk, vhdx)
+    read_once(vhdx)
+    memory = []
+
+    def first_byte_of(source: pathlib.Path, disk: str):
+        def sample() -> float:
+            start = time.monotonic()
+            with mounted(source) as mount:
+                read_beyond_tables(mount.point / disk)
+                return time.monotonic() - start
+        return sample
+
+    with mounted(vhdx) as of_vhdx, mounted(export.folder) as of_vmdk:
+        contenders = {
+            "first byte of VHDX": first_byte_of(vhdx, "disk/disk.qcow2"),
+            "first byte of VMDK": first_byte_of(export.folder, export.disk),
+            "cp of VHDX": writer(out, "cp", "--reflink=never", of_vhdx.point / "disk/disk.qcow2"),
+            "cp of VMDK": writer(out, "cp", "--reflink=never", of_vmdk.point / export.disk),
+            "qemu-img convert": writer(out, "qemu-img", "convert", "-f", "vhdx", "-O", "qcow2", vhdx)}
+        samples = in_turn(contenders, s.rounds)
+        daemon = daemon_of(of_vhdx)
+        memory.append(peak_mib(daemon) + sum(map(peak_mib, children_of(daemon))))
+    rows = [Row("a VHDX: mount to first byte / of a VMDK of the same disk", "first byte of VHDX", "first byte of VMDK"),
+            Row("copy disk.qcow2 of a VHDX out / of the VMDK", "cp of VHDX", "cp of VMDK"),
+            Row("qemu-img convert of the VHDX / copy its disk.qcow2 out", "qemu-img convert", "cp of VHDX")]
+    return (results(rows, "s", samples) +
+            results([Row("peak memory of daemon and qemu-nbd", "VmHWM")], "MiB", {"VmHWM": memory}))
+
+
 GROUPS = {"copy": copy, "file-reads": file_reads, "guest-reads": guest_reads, "first-byte": first_byte,
-          "two-tebibytes": two_tebibytes}
+          "two-tebibytes": two_tebibytes, "images": images, "inspection": inspection, "guest-files": guest_files}
+LONG = {"inspection", "guest-files"}  # they start appliances: not in a quick run

@@ -37,6 +37,11 @@ def daemon_of(mount: Mount) -> int:
     raise RuntimeError(f"no daemon is found for {mount.point}")
 
 
+def children_of(pid: int) -> list:
+    lists = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text().split()]
+
+
 def peak_mib(pid: int) -> float:
     """The most memory that the process ever had resident (VmHWM)."""
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():

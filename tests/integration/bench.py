@@ -12,7 +12,7 @@ import sys
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder) for folder in ("lib", "bench")]
 
 from cases import Cases, Skip  # noqa: E402
-from groups import GROUPS, setting  # noqa: E402
+from groups import GROUPS, LONG, setting  # noqa: E402
 from sources import VMDK_MAKE  # noqa: E402
 
 NEEDED = ("fio", "qemu-img", "qemu-nbd", "qemu-storage-daemon", "fusermount3")
@@ -33,6 +33,8 @@ def measure(group) -> None:
 def main() -> int:
     cases = Cases("bench")
     for name, group in GROUPS.items():
+        if name in LONG:
+            continue
         cases.run(name, lambda group=group: measure(group))
     return cases.exit_code()
 

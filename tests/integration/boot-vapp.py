@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Both guests of the shop, from one OVA, through the mount and libvirt to their login, and back.
 
+web comes up with the name and the address that were written to its files from here.
 define, start, log in on the serial console, write a file, power off, unmount, mount again: the file is there.
 `--full` boots them a second time; else the file is read from the disk without the guest.
 """
@@ -19,12 +20,13 @@ from mount import Mount, fingerprint, make_vapp  # noqa: E402
 PASSWORD = "v2vfs"
 LOGIN_SECONDS = 600  # 30 s on an idle machine
 ROOT_OFFSET = 1 << 20
+ADDRESS, NEW_ADDRESS = "192.168.50.11", "192.168.50.77"
 
 # What a guest must find: (command, words in its answer).
 EXPECTED = {
-    "web": [("hostname", ["web"]),
+    "web": [("hostname", ["shopfront"]),
             ("lsblk -rno NAME,MOUNTPOINT", ["sda1 /", "sda2 [SWAP]"]),
-            ("ip -br addr show ens192", ["192.168.50.11/24"]),
+            ("ip -br addr show ens192", [f"{NEW_ADDRESS}/24"]),
             ("cat /sys/class/net/ens192/address; basename $(readlink /sys/class/net/ens192/device/driver)",
              ["00:50:56:8a:11:01", "vmxnet3"])],
     "db": [("hostname", ["db"]),
@@ -58,6 +60,15 @@ def boot(mount: Mount, vm: str, in_guest) -> None:
         steps.done(f"{vm}: commands")
         machine.power_off()
         steps.done(f"{vm}: powered off")
+
+
+def edit_web(mount: Mount) -> None:
+    """As a user does, before web is started for the first time; the start has them applied."""
+    steps = Steps()
+    guest = mount.point / "web" / "guest"
+    (guest / "etc/hostname").write_text("shopfront\n")
+    output_of("sed", "-i", f"s/{ADDRESS}/{NEW_ADDRESS}/", guest / "etc/network/interfaces")
+    steps.done("web: name and address edited")
 
 
 def write_in_guest(vm: str):
@@ -141,6 +152,7 @@ def main() -> int:
     try:
         if not cases.run("prepare", prepare):
             return cases.exit_code()
+        cases.run("web-edited", lambda: edit_web(mount))
         for vm in EXPECTED:
             cases.run(f"{vm}-boots", lambda: boot(mount, vm, write_in_guest(vm)))
         cases.run("remount", remount)

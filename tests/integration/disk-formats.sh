@@ -106,6 +106,33 @@ made() {  # name size options of vmdk-make
   rm -f "$work"/made*
 }
 
+chain() {  # name size types options of vmdk-make
+  local name=$1 size=$2 types=$3 links layout top=$work/made.vmdk
+  shift 3
+  wanted "$name" || return 0
+  links=$(tr -cd , <<<"$types" | wc -c)
+  "$tools/vmdk-make" --size="$size" --seed=7 --raw="$work/made.raw" --chain="$types" "$@" "$work/made.vmdk" || exit 1
+  [ "$links" -gt 0 ] && top=$(printf '%s/made-%06d.vmdk' "$work" "$links")
+  for layout in auto plain; do judge "$name" "$top" "$work/made.raw" $layout; done
+  rm -f "$work"/made*
+}
+
+# Deltas that QEMU makes itself: it writes into each, through its own copy on write.
+qemu_chain() {  # name size type of the base, number of deltas
+  local name=$1 size=$2 below=made.vmdk top=made.vmdk layout i
+  wanted "$name" || return 0
+  "$tools/vmdk-make" --size="$size" --seed=7 --type="$3" "$work/made.vmdk" || exit 1
+  for ((i = 1; i <= $4; i++)); do
+    top=made-$i.vmdk
+    (cd "$work" && qemu-img create -q -f vmdk -F vmdk -b "$below" "$top" &&
+      qemu-io -f vmdk -c "write -P $i $((i * 150000 / 512 * 512)) 300032" -c "write -z $((i * 64 * K)) 128k" "$top") \
+      >"$work/said" || { cat "$work/said"; exit 1; }
+    below=$top
+  done
+  for layout in auto plain; do judge "$name" "$work/$top" "" $layout; done
+  rm -f "$work"/made*
+}
+
 raw() {  # name size
   local layout
   wanted "$1" || return 0
@@ -128,11 +155,25 @@ for size in "${sizes[@]}"; do
     made "$type:$size" "$size" --type=$type --extent=$extent
   done
   made "streamOptimized+header-directory:$size" "$size" --header-directory
+  made "vmfs:$size" "$size" --type=vmfs
+  made "seSparse:$size" "$size" --type=seSparse
+  [ "$size" -lt $((2048 * G)) ] && made "vmfsSparse:$size" "$size" --type=vmfsSparse
+  deltas=vmfs
+  for delta in vmfsSparse seSparse monolithicSparse vmfsSparse/8; do
+    # COWD ends at 2 TiB.
+    case $delta in vmfsSparse*) [ "$size" -ge $((2048 * G)) ] && continue ;; esac
+    deltas=$deltas,$delta
+    chain "chain-$deltas:$size" "$size" $deltas
+  done
   raw "raw:$size" "$size"
 done
 
 odd=$((5 * M + 37 * 512))
 made "streamOptimized+padded-last-grain:$odd" $odd --pad-last-grain
+chain "chain-streamOptimized,monolithicSparse,twoGbMaxExtentSparse:$odd" $odd streamOptimized,monolithicSparse,twoGbMaxExtentSparse
+chain "chain-monolithicSparse/16,seSparse,monolithicSparse/16+zero-grains:$odd" $odd \
+  monolithicSparse/16,seSparse,monolithicSparse/16 --zero-grains
+qemu_chain "chain-qemu,monolithicSparse:$odd" $odd monolithicSparse 2
 if [ -z "$quick" ]; then
   made "streamOptimized+shuffled:$odd" $odd --shuffle
   made "streamOptimized+zero-grains:$odd" $odd --zero-grains
@@ -142,6 +183,21 @@ if [ -z "$quick" ]; then
     made "streamOptimized+grain=$grain:$odd" $odd --grain=$grain
     made "monolithicSparse+grain=$grain:$odd" $odd --grain=$grain --type=monolithicSparse
   done
+  for grain in 2 8 128 8192; do
+    made "vmfsSparse+grain=$grain:$odd" $odd --type=vmfsSparse/$grain
+    chain "chain-vmfs,vmfsSparse/$grain:$odd" $odd vmfs,vmfsSparse/$grain
+    [ $grain -ge 8 ] && chain "chain-vmfs,monolithicSparse/$grain:$odd" $odd vmfs,monolithicSparse/$grain
+  done
+  for type in vmfsSparse seSparse; do
+    made "$type+shuffled:$odd" $odd --type=$type --shuffle
+    made "$type+padded-last-grain:$odd" $odd --type=$type --pad-last-grain
+  done
+  made "vmfsSparse+shifted:$odd" $odd --type=vmfsSparse/128 --shift-grains
+  kinds="streamOptimized monolithicSparse monolithicFlat twoGbMaxExtentSparse twoGbMaxExtentFlat vmfs vmfsSparse seSparse"
+  for parent in $kinds; do
+    for child in $kinds; do chain "chain-$parent,$child:$odd" $odd $parent,$child --extent=$((2 * M)); done
+  done
+  for type in streamOptimized twoGbMaxExtentSparse vmfs seSparse; do qemu_chain "chain-qemu,$type:$odd" $odd $type 4; done
   # Extents that end within a grain, and within a cluster.
   # (QEMU 7.2 loses its way in a second sparse extent behind one that ends within a grain.)
   truth=pattern

@@ -6,6 +6,7 @@
 
 The disks are made by guestfish; they are read and written by `v2vfs --appliance` through guest-cat.
 """
+import ctypes
 import errno
 import hashlib
 import json
@@ -27,6 +28,7 @@ MIB = 1 << 20
 ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 SECRET = "geheim,ja"
 KVM = os.environ.get("V2VFS_TEST_ACCEL") == "kvm"
+LANDLOCK = ctypes.CDLL(None).syscall(444, None, 0, 1) > 0  # landlock_create_ruleset: the version of its interface
 
 # What guestfish does to the two disks. Sizes in sectors of 512 bytes; `debug sh` is the appliance's shell and drops quotes.
 RECIPE = f"""
@@ -56,6 +58,7 @@ btrfs-subvolume-create "/@,compress=zstd"
 write "/@,compress=zstd/inside" "in a subvolume"
 btrfs-subvolume-snapshot "/@,compress=zstd" /before
 umount /
+debug sh "modprobe raid1; echo 1 > /proc/sys/dev/raid/speed_limit_min; echo 1 > /proc/sys/dev/raid/speed_limit_max"
 md-create raid "/dev/sda5 /dev/sdb1" level:raid1
 debug sh "mkfs.ext4 -q /dev/md127"
 debug sh "printf {SECRET} >/tmp/key"
@@ -131,15 +134,19 @@ def digest(path) -> str:
 
 
 def group(pid: int) -> list:
-    """Processes of a process group that are not zombies."""
-    found = []
+    return list(group_pids(pid).values())
+
+
+def group_pids(pid: int) -> dict:
+    """Processes of a process group that are not zombies, with their programs."""
+    found = {}
     for folder in pathlib.Path("/proc").iterdir():
         try:
             fields = (folder / "stat").read_text().rpartition(") ")[2].split()
         except (OSError, IndexError):
             continue
         if folder.name.isdigit() and int(fields[2]) == pid and fields[0] != "Z":
-            found.append((folder / "cmdline").read_bytes().split(b"\0")[0].decode())
+            found[int(folder.name)] = (folder / "cmdline").read_bytes().split(b"\0")[0].decode()
     return found
 
 
@@ -169,6 +176,7 @@ class Suite:
                               env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
         if done.returncode:
             raise AssertionError(f"guestfish: {done.stdout[-600:]}")
+        self.tell_members_apart()
 
     # Reading.
 
@@ -253,12 +261,33 @@ class Suite:
             pid = reader.ask("pid")
             limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
             expect("Max core file size        0" in limits, True, "no core files")
+            self.confined(pid)
             links = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
             expect([link for link in links if "/dev/fuse" in link], [], "inherited descriptors")
         wait_until_empty(pid, 5)
         steps.done("end")
         expect([digest(disk) for disk in self.disks], before, "the disks after reading")
         expect(list((self.folder / "run").iterdir()), [], "what is left of the appliance")
+
+    @staticmethod
+    def confined(pid: int):
+        """The child and all that it started: no capabilities but those over files, and none to be gained."""
+        for each in {pid, *group_pids(pid)}:
+            status = pathlib.Path(f"/proc/{each}/task/{each}/status").read_text()
+            expect("CapEff:\t0000000000000002" in status or os.geteuid() != 0, True, f"capabilities of {each}")
+            expect("NoNewPrivs:\t1" in status, True, f"NoNewPrivs of {each}")
+
+    # The array was never synchronized: its second member, at the end, has what the first has not. A kernel that starts
+    # it for writing copies the one over the other.
+    MEMBER_END = (2048 + 90_000) * 512
+
+    def tell_members_apart(self):
+        run("qemu-io", "-f", "qcow2", "-c", f"write -q -P 0x5a {self.MEMBER_END} 64k", self.disks[1])
+
+    def members_differ(self):
+        said = run("qemu-io", "-f", "qcow2", "-c", f"read -q -P 0x5a {self.MEMBER_END} 64k", self.disks[1]).text
+        if "fail" in said:
+            raise AssertionError("the array's second member was written over")
 
     # Writing.
 
@@ -273,7 +302,9 @@ class Suite:
             reader.refuse(errno.EINVAL, "write_file", "/etc/fifo", "x")
             reader.ask("make_directory", "/etc/new", 0o750)
             reader.ask("write_file", "/etc/new/large", "y" * (9 * MIB))
-            reader.ask("append", "/etc/new/large", "end")
+            reader.ask("append", "/etc/new/large", "end and more")
+            reader.refuse(errno.EINVAL, "truncate", "/etc/new/large", 10 * MIB)
+            reader.ask("truncate", "/etc/new/large", 9 * MIB + 3)
             reader.ask("set_permissions", "/etc/new/large", 0o600)
             reader.ask("set_owner", "/etc/new/large", 1000, 1001)
             reader.ask("set_xattr", "/etc/new/large", "user.a", "b")
@@ -281,9 +312,12 @@ class Suite:
             reader.ask("rename", "/etc/new/large", "/etc/moved")
             reader.ask("remove", "/etc/new")
             reader.refuse(errno.EPERM, "rpm_packages", "/dev/vg-0/root")
+            reader.ask("mount", self.array(reader), "/many", "")
+            time.sleep(5)
             reader.ask("sync")
             reader.ask("finish")
             reader.refuse(errno.EIO, "stat", "/")
+        self.members_differ()
         with Reader(self.folder, *self.disks) as reader:
             reader.ask("mount", "/dev/vg-0/root", "/", "")
             expect(reader.ask("read", "/etc/hostname", 0, 100), "mail\n", "hostname afterwards")
@@ -293,6 +327,10 @@ class Suite:
             reader.refuse(errno.ENOENT, "stat", "/etc/new")
             self.killed(reader)
 
+    @staticmethod
+    def array(reader) -> str:
+        return next(device["name"] for device in reader.ask("storage")["devices"] if device["kind"] == 3)
+
     def killed(self, reader):
         """The daemon's side dies: nothing is left, not even where the child is stopped."""
         pid = reader.ask("pid")
@@ -301,6 +339,14 @@ class Suite:
         reader.process.kill()
         reader.process.wait()
         wait_until_empty(pid, 10)
+
+    def outside(self):
+        """A disk's header names another file of the host, as a hostile appliance's qemu might: it is not opened."""
+        secret, disk = self.folder / "secret.raw", self.folder / "behind.qcow2"
+        secret.write_bytes(b"this is nobody's business" * 100_000)
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-b", secret, "-F", "raw", disk)
+        with Reader(self.folder, disk) as reader:
+            reader.refuse(errno.EIO, "storage")
 
     def garbage(self):
         disk = self.folder / "garbage.qcow2"
@@ -318,6 +364,8 @@ def main() -> int:
         if cases.run("make", suite.make):
             cases.run("read", suite.read_all)
             cases.run("garbage", suite.garbage)
+            if LANDLOCK:
+                cases.run("outside", suite.outside)
             cases.run("write", suite.write, full=True)
     return cases.exit_code()
 

@@ -14,15 +14,10 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 sys.dont_write_bytecode = True
 
-from cases import Cases, Skip, Steps  # noqa: E402
+from cases import Cases, Steps  # noqa: E402
+from inspecting import need_appliance  # noqa: E402
 from mount import make_vapp  # noqa: E402
-from scene import Scene, expect, expect_errno, need  # noqa: E402
-
-
-def need_appliance() -> None:
-    need("qemu-system-x86_64", "supermin")
-    if not list(pathlib.Path("/boot").glob("vmlinuz-*")):
-        raise Skip("a kernel in /boot")
+from scene import Scene, expect, expect_errno  # noqa: E402
 
 
 def links_below(folder: pathlib.Path):
@@ -57,7 +52,7 @@ def real_guest() -> None:
     need_appliance()
     with Scene() as scene:
         steps = Steps()
-        mounted = scene.run_daemon(make_vapp() / "shop.ova")
+        mounted = scene.run_daemon(make_vapp() / "shop.ova", "ro")
         guest = mounted.point / "web" / "guest"
         expect(guest.is_dir(), True, "guest/")
         start = time.monotonic()

@@ -87,7 +87,7 @@ def look_at_everything(mounted) -> bytes:
     """
     seen = b""
     for path in sorted(all_paths(mounted)):
-        if not path.is_file() or path.name in ("ctl", "inspection.json", "inspection.xml"):
+        if not path.is_file() or path.name in ("ctl", "inspection.json", "inspection.xml", "conversion.json"):
             continue
         try:
             with open(path, "rb") as file:

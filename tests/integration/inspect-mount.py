@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 sys.dont_write_bytecode = True
 
 from cases import Cases, Skip, Steps  # noqa: E402
+from inspecting import finished, need_appliance, processes_of, qemus_of, seconds_of, start_cat  # noqa: E402
 from mount import make_vapp  # noqa: E402
 from scene import Scene, expect, expect_errno, is_mounted, mount_points, need, run, wait_for  # noqa: E402
 
@@ -26,58 +27,14 @@ WAITERS = 200
 AT_ONCE = 2.0            # what passes while somebody waits; a busy machine, but no appliance
 
 
-def seconds_of(body) -> float:
-    start = time.monotonic()
-    body()
-    return time.monotonic() - start
-
-
 def expect_at_once(what: str, body, limit: float = AT_ONCE) -> None:
     seconds = seconds_of(body)
     if seconds > limit:
         raise AssertionError(f"{what} took {seconds:.1f} s")
 
 
-def need_appliance() -> None:
-    need("qemu-system-x86_64", "supermin")
-    if not list(pathlib.Path("/boot").glob("vmlinuz-*")):
-        raise Skip("a kernel in /boot")
-
-
-def processes_of(daemon) -> list:
-    """The daemon's descendants: (pid, name)."""
-    children = {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            pid, rest = stat.read_text().split(" (", 1)
-        except OSError:
-            continue
-        name, fields = rest.rsplit(") ", 1)
-        children.setdefault(int(fields.split()[1]), []).append((int(pid), name))
-    found, open_ = [], [daemon.pid]
-    while open_:
-        below = children.get(open_.pop(), [])
-        found += below
-        open_ += [pid for pid, _ in below]
-    return found
-
-
-def qemus_of(daemon) -> list:
-    return [pid for pid, name in processes_of(daemon) if name.startswith("qemu-system")]
-
-
 def inspecting(mounted, name: str = "") -> bool:
     return mounted.status(name)["stage"] == "inspecting"
-
-
-def start_cat(path) -> subprocess.Popen:
-    return subprocess.Popen(["cat", str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def finished(cat: subprocess.Popen, seconds: float) -> tuple:
-    """(exit code, output, what it said)."""
-    out, said = cat.communicate(timeout=seconds)
-    return cat.returncode, out, said.decode(errors="replace")
 
 
 def nothing_is_left(scene, daemon_processes: list) -> None:

@@ -63,7 +63,7 @@ def saved_by(how: str):
             # A backup is the editor's own; it may be there or not.
             left = {path.name for path in mounted.vm().iterdir()} - {"domain.xml~"}
             expect(left, {"ctl", "disk.qcow2", "domain-compat.xml", "domain.xml", "guest", "inspection.json",
-                          "inspection.xml", "status.json"}, "files")
+                          "inspection.xml", "conversion.json", "status.json"}, "files")
             domain.unlink()
             expect(domain.read_text(), before, "domain.xml after it was deleted")
             scene.unmount(mounted)

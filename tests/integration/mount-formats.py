@@ -30,7 +30,8 @@ from scene import Scene, expect, is_mounted, need, run, unmount_lazily, wait_for
 
 KIB, MIB = 1 << 10, 1 << 20
 ODD = 5 * MIB + 37 * 512  # no multiple of a grain, nor of a cluster
-TYPES = ["streamOptimized", "monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"]
+TYPES = "streamOptimized monolithicSparse monolithicFlat twoGbMaxExtentSparse twoGbMaxExtentFlat vmfs seSparse".split()
+CHAINS = {"esx": "vmfs,vmfsSparse,seSparse", "workstation": "streamOptimized,monolithicSparse,twoGbMaxExtentSparse"}
 LAYOUTS = ["auto", "plain"]
 
 
@@ -128,10 +129,18 @@ def write_randomly(qcow2, raw, total: int, seed: int, block: int = 64 * KIB) -> 
         raise AssertionError(said[-300:])
 
 
+def disk_in(scene: Scene, kind: str) -> pathlib.Path:
+    """An OVF whose one disk is of that kind, or the topmost of a chain; what it holds is raw("disk.vmdk")."""
+    if kind not in CHAINS:
+        return scene.one_disk(ODD, f"--type={kind}", "--seed=3")
+    top = f"disk-{CHAINS[kind].count(','):06}.vmdk"
+    return scene.ovf("vm.ovf", [("vm", [scene.vmdk("disk.vmdk", ODD, f"--chain={CHAINS[kind]}").with_name(top)])])
+
+
 def written_and_remounted(kind: str, layout: str):
     def body():
         with Scene() as scene:
-            ovf = scene.one_disk(ODD, f"--type={kind}", "--seed=3")
+            ovf = disk_in(scene, kind)
             mounted = scene.mount(ovf, f"layout={layout}")
             write_randomly(mounted.disk(), scene.raw("disk.vmdk"), 2 * MIB, seed=1)
             same(scene.raw("disk.vmdk"), mounted.disk())
@@ -393,7 +402,7 @@ def copies(kind: str):
 def holes_are_exact(kind: str, layout: str):
     def body():
         with Scene() as scene:
-            disk = scene.mount(scene.one_disk(ODD, f"--type={kind}"), f"layout={layout}").disk()
+            disk = scene.mount(disk_in(scene, kind), f"layout={layout}").disk()
             for written in (False, True):
                 if written:
                     write_randomly(disk, scene.raw("disk.vmdk"), MIB, seed=2)
@@ -459,9 +468,12 @@ def main() -> int:
     if sys.argv[1:2] == ["by-mount"]:
         return by_mount(*sys.argv[2:5])
     cases = Cases("mount-formats")
-    for kind in TYPES + ["raw"]:
+    for kind in TYPES + ["raw", "chain"]:
         cases.run(f"subformat-{kind}", subformats(kind))
     cases.run("subformat-corpus", subformats("corpus"), full=True)
+    for kind in CHAINS:
+        cases.run(f"written-{kind}-auto", written_and_remounted(kind, "auto"))
+        cases.run(f"holes-exact-{kind}", holes_are_exact(kind, "plain"), full=kind != "esx")
     for kind in TYPES:
         for layout in LAYOUTS:
             rare = kind != "streamOptimized" and (kind, layout) != ("twoGbMaxExtentSparse", "auto")

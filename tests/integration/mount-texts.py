@@ -143,6 +143,7 @@ def many_machines():
         first = timed("ls", mounted.point)
         total = time.monotonic() - start
         second = timed("ls", mounted.point)
+        expect(os.stat(mounted.disk(f"vm{MANY - 1:05}")).st_size > MIB, True, "size of the last VM's disk, asked for at once")
         expect(len(mounted.vms()), MANY, "machines")
         scene.watched.clear()
         start = time.monotonic()

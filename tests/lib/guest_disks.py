@@ -14,11 +14,16 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 MAKE = PROJECT / "tests" / "golden" / "guests" / "make.py"
+sys.path.insert(0, str(MAKE.parent))
+
+import registry_hive  # noqa: E402
+
 DISK_MIB = 420
 KEY = "open sesame"
 ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
@@ -27,6 +32,16 @@ DIRECT = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_
 
 def letters(number: int) -> str:
     return (chr(ord("a") + number // 26 - 1) if number >= 26 else "") + chr(ord("a") + number % 26)
+
+
+def name_disk(number: int, parts: int = 6) -> str:
+    """A shell command for the appliance: /tmp/disks/b is the second disk given, /tmp/disks/b1 its first partition.
+
+    libguestfs's own calls translate /dev/sdb; a shell sees what the kernel, which looks for disks side by side, made of it.
+    """
+    name = letters(number)
+    return (f"mkdir -p /tmp/disks; d=`ls /sys/bus/scsi/devices/*:0:{number}:0/block`; ln -s /dev/$d /tmp/disks/{name}; "
+            f"for p in {' '.join(map(str, range(1, parts + 1)))}; do ln -s /dev/$d$p /tmp/disks/{name}$p; done")
 
 
 class GuestDisks:
@@ -54,7 +69,8 @@ class GuestDisks:
         self.script.append(" ".join(str(word) for word in words))
 
     def sh(self, command: str) -> None:
-        """In the appliance itself."""
+        """In the appliance itself, whose kernel may have found the disks in another order."""
+        command = re.sub(r"/dev/sd([a-z]{1,2})(\d*)\b", r"/tmp/disks/\1\2", command)
         self.script.append(f'debug sh "{command}"')
 
     def partition(self, disk: str, sizes: list, kind: str = "gpt") -> None:
@@ -68,6 +84,8 @@ class GuestDisks:
     def filesystem(self, device: str, kind: str, uuid: str, label: str = "") -> None:
         if kind == "vfat":
             self.sh(f"mkfs.vfat -i {uuid.replace('-', '')[:8]} {device}")
+        elif kind == "ntfs":
+            self.sh(f"mkfs.ntfs -q -Q -F {device}")
         elif kind == "swap":
             self.sh(f"mkswap -U {uuid} {device}")
         elif kind == "btrfs":
@@ -103,7 +121,9 @@ class GuestDisks:
         parts = sorted(storage["partitions"], key=lambda part: part["number"])
         types = {each["name"]: each.get("type") for each in storage["devices"]}
         # mkfs.xfs and mkfs.btrfs refuse less.
-        self.partition(disk, [310 if types[part["device"]] == "xfs" else 120 for part in parts])
+        self.partition(disk, [310 if types[part["device"]] == "xfs" else 120 for part in parts],
+                       "mbr" if says["registry"] else "gpt")
+        self.add_registry(disk, says["registry"], folder)
         names = {}
         for number, part in enumerate(parts, 1):
             names[part["device"]] = f"{disk}{number}"
@@ -115,6 +135,17 @@ class GuestDisks:
         for device in storage["devices"]:
             if device["kind"] != "disk" and device["type"] != "LVM2_member":
                 self.add_device(names.get(device["name"], device["name"]), device, says, folder)
+
+    def add_registry(self, disk: str, hives: dict, folder: pathlib.Path) -> None:
+        """Real hives in place of the files that stand for them; drive C: is this disk's first partition."""
+        for hive, keys in hives.items():
+            for key in keys.values():
+                for value in key["values"].values():
+                    value["hex"] = value["hex"].replace(struct.pack("<I", 0xdeadbee0).hex(), struct.pack("<I", 0xdeadbe00 + self.guests).hex())
+            for root in folder.glob("_dev_*"):
+                registry_hive.write(root / hive.lstrip("/"), keys)
+        if hives:
+            self.sh(f"sfdisk -q --disk-id {disk} {0xdeadbe00 + self.guests:#x}")
 
     def add_volumes(self, storage: dict, names: dict) -> None:
         members = [each["name"] for each in storage["devices"] if each.get("type") == "LVM2_member"]
@@ -272,7 +303,8 @@ class GuestDisks:
 
     def make(self) -> None:
         script = self.folder / "make.fish"
-        script.write_text("run\n" + "\n".join(self.script) + "\n")
+        names = "".join(f'debug sh "{name_disk(number)}"\n' for number in range(len(self.disks)))
+        script.write_text("run\n" + names + "\n".join(self.script) + "\n")
         disks = [word for path, _ in self.disks for word in ("-a", path)]
         subprocess.run(["guestfish", "--format=qcow2", *disks, "-f", script], check=True, env={**os.environ, **DIRECT},
                        stdout=subprocess.DEVNULL, timeout=1800)

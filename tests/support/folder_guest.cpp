@@ -196,9 +196,9 @@ void FolderGuest::mount(const GuestMount& mount) {
 
 void FolderGuest::unmount_all() { mounts_.clear(); }
 
-FilesystemSpace FolderGuest::space(const std::string& mountpoint) {
-  if (!mounts_.contains(mountpoint)) fail(EINVAL, mountpoint);
-  const auto it = says.space.find(mountpoint);
+FilesystemSpace FolderGuest::space(const std::string& folder) {
+  mounted(folder);
+  const auto it = says.space.find(folder);
   return it == says.space.end() ? FilesystemSpace{kGiB, kGiB / 2, 65'536, 60'000} : it->second;
 }
 
@@ -317,6 +317,13 @@ void FolderGuest::write_file(const std::string& path, std::string_view content) 
 
 void FolderGuest::append(const std::string& path, std::string_view content) {
   write_to(writable_on_host(path), content, O_APPEND);
+}
+
+void FolderGuest::truncate(const std::string& path, std::uint64_t bytes) {
+  const std::string host = writable_on_host(path);
+  const FileStat there = host_stat(host, path);
+  if (there.kind != FileKind::file || there.bytes < bytes) fail(EINVAL, path);
+  check(::truncate(host.c_str(), static_cast<off_t>(bytes)), path);
 }
 
 void FolderGuest::rename(const std::string& from, const std::string& to) {

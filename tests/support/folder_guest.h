@@ -37,7 +37,7 @@ class FolderGuest : public inspect::Guest {
     std::map<std::string, std::map<std::string, Key>> registry;  // hive, key
     /// By device: the right key, and what storage() has more once it is open.
     std::map<std::string, std::pair<std::string, inspect::Storage>> locked;
-    std::map<std::string, inspect::FilesystemSpace> space;  // by mountpoint; else 1 GiB, half free
+    std::map<std::string, inspect::FilesystemSpace> space;  // by folder; else 1 GiB, half free
     std::map<std::string, inspect::FileStat> stats;         // by path: in place of the folder's own
   };
 
@@ -53,7 +53,7 @@ class FolderGuest : public inspect::Guest {
                           std::size_t length) override;
   void mount(const inspect::GuestMount& mount) override;
   void unmount_all() override;
-  inspect::FilesystemSpace space(const std::string& mountpoint) override;
+  inspect::FilesystemSpace space(const std::string& folder) override;
   inspect::FileStat stat(const std::string& path) override;
   std::vector<inspect::FileEntry> list(const std::string& path) override;
   std::string readlink(const std::string& path) override;
@@ -68,6 +68,7 @@ class FolderGuest : public inspect::Guest {
   std::vector<std::string> registry_keys(const std::string& hive, const std::string& key) override;
   void write_file(const std::string& path, std::string_view content) override;
   void append(const std::string& path, std::string_view content) override;
+  void truncate(const std::string& path, std::uint64_t bytes) override;
   void rename(const std::string& from, const std::string& to) override;
   void remove(const std::string& path) override;
   void make_directory(const std::string& path, std::uint32_t permissions) override;

@@ -157,6 +157,7 @@ bool change(inspect::Guest& g, const std::string& call, const json& c) {
   if (call == "unmount_all") return g.unmount_all(), true;
   if (call == "write_file") return g.write_file(text(1), text(2)), true;
   if (call == "append") return g.append(text(1), text(2)), true;
+  if (call == "truncate") return g.truncate(text(1), number(2)), true;
   if (call == "rename") return g.rename(text(1), text(2)), true;
   if (call == "remove") return g.remove(text(1)), true;
   if (call == "make_directory") return g.make_directory(text(1), number(2)), true;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <set>
 #include <vector>
 
@@ -44,8 +45,12 @@ class Pattern : public Content {
       const std::uint64_t block = offset / kBlock;
       const std::uint64_t skip = offset % kBlock;
       const std::size_t count = std::min<std::uint64_t>(kBlock - skip, out.size());
-      const std::vector<std::byte> bytes = block_bytes(block);
-      std::memcpy(out.data(), bytes.data() + skip, count);
+      const std::lock_guard lock(mutex_);
+      if (block != made_ || made_bytes_.empty()) {  // small grains ask for a block many times
+        made_bytes_ = block_bytes(block);
+        made_ = block;
+      }
+      std::memcpy(out.data(), made_bytes_.data() + skip, count);
       out = out.subspan(count);
       offset += count;
     }
@@ -69,6 +74,9 @@ class Pattern : public Content {
   std::uint64_t bytes_;
   std::uint64_t seed_;
   std::set<std::uint64_t> written_;
+  mutable std::mutex mutex_;
+  mutable std::uint64_t made_ = 0;             // guarded by mutex_: the block that was read last
+  mutable std::vector<std::byte> made_bytes_;  // guarded by mutex_
 };
 
 class FileContent : public Content {

@@ -5,8 +5,11 @@
 
 #include <cstdio>
 #include <exception>
+#include <sstream>
 #include <string>
+#include <vector>
 
+#include "tests/support/chain_content.h"
 #include "tests/support/vmdk_writer.h"
 
 namespace {
@@ -15,7 +18,10 @@ using namespace v2vfs::test;
 
 constexpr const char* kUsage =
     R"(usage: vmdk-make [OPTION]... FILE.vmdk
-  --type=streamOptimized|monolithicSparse|monolithicFlat|twoGbMaxExtentSparse|twoGbMaxExtentFlat
+  --type=streamOptimized|monolithicSparse|monolithicFlat|twoGbMaxExtentSparse|twoGbMaxExtentFlat|vmfs
+         |vmfsSparse|seSparse
+  --chain=TYPE[/GRAIN],...   FILE.vmdk and its children FILE-000001.vmdk, ...; --raw is then that of
+                       the last one, and RAW.0, RAW.1, ... those of all
   --size=BYTES         of the disk, filled with a pattern (default 1048576)
   --seed=N             of the pattern
   --input=FILE         the content instead of a pattern
@@ -36,7 +42,25 @@ struct Arguments {
   std::string input;
   std::string raw;
   std::string path;
+  std::vector<Link> chain;
 };
+
+std::vector<Link> parse_chain(const std::string& value) {
+  std::vector<Link> chain;
+  std::istringstream words(value);
+  for (std::string word; std::getline(words, word, ',');) chain.push_back(chain_link(word));
+  return chain;
+}
+
+void make_chain(const Arguments& a) {
+  const auto contents = chain_contents(a.bytes, a.seed, a.chain.size());
+  write_chain(contents, a.chain, a.options, a.path);
+  if (a.raw.empty()) return;
+  write_raw(Whole(contents, contents.size() - 1), a.raw);
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    write_raw(Whole(contents, i), fmt::format("{}.{}", a.raw, i));
+  }
+}
 
 Arguments parse(int argc, char** argv) {
   Arguments a;
@@ -45,8 +69,12 @@ Arguments parse(int argc, char** argv) {
     const std::size_t equals = arg.find('=');
     const std::string key = arg.substr(0, equals);
     const std::string value = equals == std::string::npos ? "" : arg.substr(equals + 1);
-    if (key == "--type")
-      a.options.type = vmdk_type(value);
+    if (key == "--type") {
+      const Link link = chain_link(value);
+      a.options.type = link.type;
+      a.options.grain_sectors = link.grain_sectors;
+    } else if (key == "--chain")
+      a.chain = parse_chain(value);
     else if (key == "--size")
       a.bytes = std::stoull(value);
     else if (key == "--seed")
@@ -89,6 +117,10 @@ int main(int argc, char** argv) {
     const Arguments a = parse(argc, argv);
     if (a.full) {
       write_full_vmdk(a.bytes, a.path);
+      return 0;
+    }
+    if (!a.chain.empty()) {
+      make_chain(a);
       return 0;
     }
     const auto content = a.input.empty() ? pattern(a.bytes, a.seed) : file_content(a.input);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@ enum class VmdkType {
   monolithic_flat,
   two_gb_sparse,
   two_gb_flat,
+  vmfs,
+  vmfs_sparse,  // COWD
+  se_sparse,
 };
 
 /// What is wrong with it. The first sparse extent is the one that is damaged.
@@ -31,6 +35,8 @@ enum class Damage {
   no_footer,        // the file is cut before it
   wrong_marker,     // the second stored grain's marker names another place
   bad_newlines,     // transferred as text
+  same_table,       // COWD, seSparse: the directory's second entry is its first one
+  open_journal,     // seSparse: its writer did not close it
 };
 
 struct VmdkOptions {
@@ -42,6 +48,9 @@ struct VmdkOptions {
   bool zero_grains = false;         // version 2: written zeros as table entry 1
   bool shuffle = false;             // grains in the file in another order than on the disk
   std::uint64_t extent_bytes = std::uint64_t{2047} << 20;  // of two_gb_*
+  std::uint32_t cid = 0x7e57d15c;
+  std::uint32_t parent_cid = 0xffffffff;
+  std::string parent_hint = {};  // parentFileNameHint
   Damage damage = Damage::none;
 };
 
@@ -50,6 +59,19 @@ Damage vmdk_damage(std::string_view word);
 
 /// `path` ends in ".vmdk"; extents get names beside it. The content's size must be whole sectors.
 void write_vmdk(const Content& content, const VmdkOptions& options, const std::string& path);
+
+struct Link {
+  VmdkType type = VmdkType::monolithic_sparse;
+  std::uint64_t grain_sectors = 128;
+};
+/// "monolithicSparse", "vmfsSparse/8"; the grain is the usual one of the type where none is given.
+Link chain_link(std::string_view word);
+
+/// Writes the contents of a chain (chain_content.h), the first at `path`, "d.vmdk", the others at
+/// "d-000001.vmdk", ... `options` is for all of them. Returns their paths.
+std::vector<std::string> write_chain(const std::vector<std::unique_ptr<Content>>& contents,
+                                     const std::vector<Link>& links, VmdkOptions options,
+                                     const std::string& path);
 
 /// A streamOptimized disk of `bytes` with every grain allocated: tables real, grains holes.
 void write_full_vmdk(std::uint64_t bytes, const std::string& path);

@@ -8,6 +8,7 @@
 #include "inspect/base/error.h"
 #include "inspect/guest/boot_menu.h"
 #include "inspect/guest/device_names.h"
+#include "inspect/guest/fragile_devices.h"
 #include "inspect/guest/fstab.h"
 #include "inspect/guest/kernel_drivers.h"
 #include "inspect/guest/mount_plan.h"
@@ -44,6 +45,7 @@ void devices(const std::string& text) {
   const auto fstab = parse_fstab(text);
   plan_mounts("/dev/sda1", "", fstab, names, disks);
   fragile_devices(fstab, parse_crypttab(text), names);
+  fragile_words("/boot/grub/grub.cfg", text, names);
   names.resolve(text);
 }
 

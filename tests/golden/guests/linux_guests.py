@@ -103,7 +103,7 @@ def ubuntu2204(folder):
                  f"/dev/disk/by-uuid/{g.uuid(boot)} /boot ext4 defaults 0 1\n/swap.img none swap sw 0 0\n")
     g.make_folder("/boot")
     version = "5.15.0-91-generic"
-    g.kernel(version, boot, "", modules=VMWARE, builtin=("drivers/block/virtio_blk.ko", "drivers/virtio/virtio.ko"),
+    g.kernel(version, boot, "", modules=VMWARE, builtin=("drivers/block/virtio_blk.ko", "drivers/virtio/virtio.ko", "drivers/virtio/virtio_pci.ko"),
              config=CODECS + "CONFIG_VIRTIO_BLK=y\nCONFIG_VIRTIO_NET=y\nCONFIG_VIRTIO_SCSI=m\n")
     g.initrd(f"/initrd.img-{version}", SCRIPTS, "lz4", version, VMWARE, boot=boot)
     g.put("/grub/grub.cfg", grub2([("Ubuntu", f"/vmlinuz-{version}", f"/initrd.img-{version}", "root=UUID=x ro"),

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Makes the folder of one made-up guest, or lists them all.
 
-  make.py --list
+  make.py --list           those that inspection has golden files for
+  make.py --list-plans     and those that are made for plans alone
   make.py NAME FOLDER
 
 What is in them is written for these tests, in the manner of the release that the name says. Each one has
@@ -14,6 +15,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import linux_guests    # noqa: E402
+import plan_guests     # noqa: E402
 import windows_guests  # noqa: E402
 
 GUESTS = {**linux_guests.GUESTS, **windows_guests.GUESTS}
@@ -39,11 +41,14 @@ OSINFO = {
 
 
 def main():
+    if sys.argv[1:] == ["--list-plans"]:
+        print("\n".join(plan_guests.PLAN_GUESTS))
+        return 0
     if sys.argv[1:] == ["--list"]:
         print("\n".join(GUESTS))
         return 0
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    guest = GUESTS[name](folder)
+    guest = {**GUESTS, **plan_guests.PLAN_GUESTS}[name](folder)
     guest.write()
     for vendor, stems in OSINFO.items():
         (folder / "osinfo" / vendor).mkdir(parents=True)

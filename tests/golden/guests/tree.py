@@ -162,6 +162,8 @@ class Guest:
         self.subvolumes = {}
         self.rpm = []
         self.registry = {}
+        self.nics = []
+        self.firmware = "bios"
         self.disk("/dev/sda")
         self.root = self.partition("/dev/sda1", filesystem)
 
@@ -273,6 +275,10 @@ class Guest:
                         path.unlink()
                         writer(path, headers)
 
+    def nic(self, mac, pci_slot=None):
+        """A card of the machine as its source describes it."""
+        self.nics.append({"mac": mac, "pci_slot": pci_slot})
+
     def key(self, hive, path, values=None, keys=()):
         self.registry.setdefault(hive, {})[path] = {
             "keys": list(keys),
@@ -285,5 +291,6 @@ class Guest:
                 "folders": [{"device": device, "subvolume": subvolume, "folder": folder.name}
                             for (device, subvolume), folder in self.folders.items()],
                 "subvolumes": self.subvolumes, "rpm_packages": {self.root: self.rpm},
-                "registry": self.registry}
+                "registry": self.registry,
+                "machine": {"firmware": self.firmware, "nics": self.nics}}
         (self.folder / "says.json").write_text(json.dumps(says, indent=1))

@@ -54,9 +54,30 @@ TEST(DiskSource, refuses_with_the_errno_that_fits) {
   EXPECT_EQ(refusal("RW 2 FLAT \"b.bin\" 0\n"), ENOENT);
   EXPECT_EQ(refusal("RW 2 FLAT \"/etc/passwd\" 0\n"), EACCES);
   EXPECT_EQ(refusal("RW 2 FLAT \"../a.bin\" 0\n"), EACCES);
-  EXPECT_EQ(refusal("NOACCESS 2 FLAT \"a.bin\" 0\n"), EOPNOTSUPP);
+  EXPECT_EQ(refusal("NOACCESS 2 FLAT \"/dev/sda\" 0\n"), 0);
   EXPECT_EQ(refusal("RW 2 SPARSE \"a.bin\"\n"), EIO);
-  EXPECT_EQ(refusal("RW 2 FLAT \"a.bin\" 0\nparentCID=12345678\n"), EOPNOTSUPP);
+  EXPECT_EQ(refusal("RW 2 FLAT \"vsan://1\"\n"), EOPNOTSUPP);
+  EXPECT_EQ(refusal("RW 2 VMFSSPARSE \"a.bin\"\n"), EIO);
+  EXPECT_EQ(refusal("RW 2 SESPARSE \"a.bin\"\n"), EIO);
+}
+
+TEST(DiskSource, what_may_not_be_read_keeps_its_place) {
+  TestDisk disk;
+  disk.add_text("a.bin", std::string(kMiB, 'a'));
+  disk.add_text("d.vmdk", descriptor("RW 2048 FLAT \"a.bin\" 0\nNOACCESS 2048 ZERO\n"
+                                     "RW 2048 FLAT \"a.bin\" 0\n"));
+  const auto view = disk.open({}, {}, "d.vmdk");
+  EXPECT_TRUE(is_plain(*view));
+  EXPECT_EQ(view->virtual_bytes(), 3 * kMiB);
+  Qcow2Reader reader(*view);
+  const std::vector<std::byte> letters(reader.cluster_bytes(), std::byte{'a'});
+  for (std::uint64_t at = 0; at < 3 * kMiB; at += reader.cluster_bytes()) {
+    if (at / kMiB == 1) {
+      EXPECT_THROW(reader.guest_cluster(at / reader.cluster_bytes()), Error);
+    } else {
+      EXPECT_EQ(reader.guest_cluster(at / reader.cluster_bytes()), letters);
+    }
+  }
 }
 
 TEST(DiskSource, one_sparse_file_is_one_extent) {
@@ -72,6 +93,26 @@ TEST(DiskSource, one_sparse_file_is_one_extent) {
   EXPECT_EQ(disk.refusal("disk-s001.vmdk"), EOPNOTSUPP);
 }
 
+TEST(DiskSource, extents_may_have_been_renamed_with_their_descriptor) {
+  for (const VmdkType type : {VmdkType::monolithic_flat, VmdkType::two_gb_sparse,
+                              VmdkType::two_gb_flat, VmdkType::vmfs_sparse}) {
+    const TestDisk disk(kMiB, {.type = type, .grain_sectors = 128});
+    EXPECT_TRUE(disk.open()->assumptions().empty());
+    const std::string identity = disk.open()->source_identity();
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(disk.path(""))) {
+      names.push_back(entry.path().filename());
+    }
+    for (const std::string& name : names) {
+      std::filesystem::rename(disk.path(name), disk.path("new" + name.substr(4)));
+    }
+    const auto view = disk.open({}, {}, "new.vmdk");
+    EXPECT_EQ(view->source_identity(), identity);
+    ASSERT_EQ(view->assumptions().size(), 1u);
+    EXPECT_NE(view->assumptions()[0].find("new-"), std::string::npos) << view->assumptions()[0];
+  }
+}
+
 TEST(DiskSource, says_what_the_file_is) {
   TestDisk disk(kMiB);
   const auto with = [&](const std::string& magic) {
@@ -79,8 +120,9 @@ TEST(DiskSource, says_what_the_file_is) {
     return disk.refusal("x");
   };
   EXPECT_EQ(with("QFI\xfb"), EOPNOTSUPP);
-  EXPECT_EQ(with("vhdxfile"), EOPNOTSUPP);
-  EXPECT_EQ(with("conectix"), EOPNOTSUPP);
+  EXPECT_EQ(with("vhdxfile"), EIO);
+  EXPECT_EQ(with("conectix"), EIO);
+  EXPECT_EQ(disk.refusal("x", DiskFormat::raw), 0);
   EXPECT_EQ(with("COWD"), EOPNOTSUPP);
   EXPECT_EQ(with("\x1f\x8b"), EOPNOTSUPP);
   EXPECT_EQ(with("nothing known"), 0);

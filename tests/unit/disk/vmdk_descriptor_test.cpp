@@ -30,16 +30,21 @@ int refusal(const std::string& text) {
 TEST(VmdkDescriptor, reads_extents_of_every_kind) {
   const VmdkDescriptor d = parse_descriptor(
       descriptor(
-          "RW 100 FLAT \"a b.vmdk\" 7\nRDONLY 20 SPARSE \"s.vmdk\"\nRW 3 ZERO\nrw 5 VMFS f.vmdk"),
+          "RW 100 FLAT \"a b.vmdk\" 7\nRDONLY 20 SPARSE \"s.vmdk\"\nRW 3 ZERO\nrw 5 VMFS f.vmdk\n"
+          "RW 6 VMFSSPARSE \"d.vmdk\"\nRW 7 SESPARSE \"e.vmdk\"\nNOACCESS 8 FLAT \"/dev/sda\" 3\n"
+          "NOACCESS 9 ZERO"),
       "x.vmdk");
-  ASSERT_EQ(d.extents.size(), 4u);
+  ASSERT_EQ(d.extents.size(), 8u);
   EXPECT_EQ(d.extents[0].file, "a b.vmdk");
   EXPECT_EQ(d.extents[0].start_sector, 7u);
-  EXPECT_EQ(d.extents[1].access, ExtentAccess::read_only);
   EXPECT_EQ(d.extents[1].type, ExtentType::sparse);
   EXPECT_EQ(d.extents[2].type, ExtentType::zero);
   EXPECT_EQ(d.extents[3].type, ExtentType::flat);
-  EXPECT_EQ(d.sectors(), 128u);
+  EXPECT_EQ(d.extents[4].type, ExtentType::cowd);
+  EXPECT_EQ(d.extents[5].type, ExtentType::se_sparse);
+  EXPECT_EQ(d.extents[6].type, ExtentType::barred);
+  EXPECT_EQ(d.extents[7].type, ExtentType::barred);
+  EXPECT_EQ(d.sectors(), 158u);
   EXPECT_EQ(d.cid, 0xfd88f2e4u);
   EXPECT_EQ(d.parent_cid, kNoParent);
   EXPECT_EQ(d.create_type, "twogbmaxextentflat");
@@ -61,12 +66,43 @@ TEST(VmdkDescriptor, refuses_what_is_malformed) {
 }
 
 TEST(VmdkDescriptor, refuses_what_is_not_served) {
-  for (const char* line :
-       {"NOACCESS 1 FLAT \"a\" 0", "RW 1 VMFSSPARSE \"a\"", "RW 1 SESPARSE \"a\"",
-        "RW 1 VMFSRDM \"a\"", "RW 1 SPARSE \"a\" 5", "RW 1 ZERO\nversion=9"}) {
+  for (const char* line : {"RW 1 VMFSRDM \"a\"", "RW 1 SPARSE \"a\" 5", "RW 1 VMFSSPARSE \"a\" 5",
+                           "RW 1 VSANSPARSE \"a\"", "RW 1 NEW \"a\"", "RW 1 ZERO\nversion=9"}) {
     EXPECT_EQ(refusal(descriptor(line)), EOPNOTSUPP) << line;
   }
-  EXPECT_EQ(refusal(descriptor("RW 1 FLAT \"a\" 0", "fullDevice")), EOPNOTSUPP);
+}
+
+std::string sentence(const std::string& type) {
+  try {
+    parse_descriptor(descriptor("RW 1 FLAT \"/dev/sda\" 0", type), "x.vmdk");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.error_number(), EOPNOTSUPP);
+    return error.sentence();
+  }
+  return "";
+}
+
+TEST(VmdkDescriptor, says_why_a_type_is_not_served) {
+  for (const char* type : {"fullDevice", "partitionedDevice"}) {
+    EXPECT_NE(sentence(type).find("a device of the host"), std::string::npos) << sentence(type);
+  }
+  for (const char* type : {"vmfsRaw", "vmfsRawDeviceMap", "vmfsPassthroughRawDeviceMap"}) {
+    EXPECT_NE(sentence(type).find("(RDM)"), std::string::npos) << sentence(type);
+  }
+  EXPECT_NE(sentence("vsanSparse").find("vSAN"), std::string::npos);
+  EXPECT_NE(sentence("newType").find("not served"), std::string::npos);
+}
+
+TEST(VmdkDescriptor, knows_its_parent_and_not_its_change_tracking) {
+  const VmdkDescriptor d = parse_descriptor(
+      "# Disk DescriptorFile\nversion=3\nCID=11111111\nparentCID=22222222\n"
+      "createType=\"seSparse\"\nparentFileNameHint=\"/vmfs/volumes/a b/x.vmdk\"\n"
+      "RW 8 SESPARSE \"x-sesparse.vmdk\"\n# Change Tracking File\n"
+      "changeTrackPath=\"x-ctk.vmdk\"\n",
+      "x.vmdk");
+  EXPECT_EQ(d.parent_cid, 0x22222222u);
+  EXPECT_EQ(d.parent_hint, "/vmfs/volumes/a b/x.vmdk");
+  EXPECT_EQ(d.create_type, "sesparse");
 }
 
 TEST(VmdkDescriptor, is_bounded) {
@@ -94,6 +130,15 @@ TEST(VmdkDescriptor, extent_names_are_bare) {
   EXPECT_TRUE(refused(std::string(256, 'x')));
   EXPECT_FALSE(refused(std::string(255, 'x')));
   EXPECT_FALSE(refused("W\xc3\xbcrfel (1) $(id).vmdk"));
+}
+
+TEST(VmdkDescriptor, extents_in_a_store_are_said_by_name) {
+  try {
+    check_extent_name("vsan://5e0d4a2f-12ab", "x.vmdk");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.error_number(), EOPNOTSUPP);
+  }
 }
 
 TEST(VmdkDescriptor, is_recognised_by_its_first_line) {

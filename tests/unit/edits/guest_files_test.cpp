@@ -22,6 +22,7 @@ class FolderMounted : public MountedGuest {
     guest_.mount({"/dev/sda1", "/", "", false});
   }
   inspect::Guest& guest() override { return guest_; }
+  bool shut_down() const override { return true; }
 
  private:
   FolderGuest guest_;
@@ -101,7 +102,7 @@ TEST_F(Files, a_guest_that_cannot_be_opened_is_an_error_for_all_who_wait) {
 TEST_F(Files, a_writer_keeps_edits_out_and_ends_the_look) {
   EXPECT_EQ(text("/etc/fstab"), "old\n");
   auto pass = wait_for([&] { return gate_.open_writer(1, {}); });
-  EXPECT_THROW(files_->view_to_change(), Error);
+  EXPECT_THROW(files_->begin_edit(2), Error);
   gate_.wrote(pass);
   try {
     text("/etc/fstab");
@@ -113,7 +114,7 @@ TEST_F(Files, a_writer_keeps_edits_out_and_ends_the_look) {
 
 TEST_F(Files, edits_are_kept_in_the_state_and_dropped_by_a_reset) {
   EXPECT_FALSE(std::filesystem::exists(state_.path() + "/edits"));
-  wait_for([&] { files_->view_to_change().create("/etc/new", 0644); });
+  wait_for([&] { files_->edit([](GuestView& view) { view.create("/etc/new", 0644); }); });
   EXPECT_TRUE(std::filesystem::exists(state_.path() + "/edits/index"));
   files_->forget();
   EXPECT_FALSE(wait_for([&] { return files_->view().find("/etc/new"); }));

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "inspect/guest/device_names.h"
+#include "inspect/guest/fragile_devices.h"
 #include "inspect/guest/fstab.h"
+#include "inspect/guest/limits.h"
 #include "inspect/guest/mount_plan.h"
 
 namespace v2vfs::inspect {
@@ -206,6 +208,38 @@ TEST(FragileDevices, name_their_line_and_what_to_write) {
   EXPECT_EQ(found[0].replacement, "UUID=AAAA-1");
   EXPECT_EQ(found[1].file, "/etc/crypttab");
   EXPECT_EQ(found[1].replacement, "PARTUUID=12345678-01");
+}
+
+TEST(FragileDevices, stand_in_kernel_command_lines) {
+  const Storage storage = two_disks();
+  const DeviceNames names(storage);
+  const std::string text =
+      "# kopt=root=/dev/sdb1\n"
+      "set root='hd0,msdos1'\n"
+      "search --no-floppy --fs-uuid --set=root UUID\n"
+      "\tlinux\t/vmlinuz root=/dev/sda1 ro resume=/dev/sdb2 quiet\n"
+      "linux /vmlinuz root=UUID=AAAA-1 resume=/dev/vg-a/swap\n"
+      "GRUB_CMDLINE_LINUX=\"root=/dev/hda1 quiet\"\n"
+      "RESUME='/dev/xvda1'\n"
+      "options cryptdevice=/dev/sda2:root root=/dev/mapper/root\n"
+      "noresume=/dev/sda1 xroot=/dev/sda1 root=\n";
+  std::vector<std::string> found;
+  for (const FragileDevice& each : fragile_words("/boot/x", text, names)) {
+    EXPECT_EQ(each.file, "/boot/x");
+    found.push_back(std::to_string(each.line) + " " + each.name + " " + each.replacement);
+  }
+  EXPECT_EQ(found,
+            (std::vector<std::string>{"4 /dev/sda1 UUID=AAAA-1", "4 /dev/sdb2 ",
+                                      "6 /dev/hda1 UUID=AAAA-1", "7 /dev/xvda1 UUID=AAAA-1",
+                                      "8 /dev/sda2 UUID=01234567-89ab-4def-8000-000000000001"}));
+}
+
+TEST(FragileDevices, are_bounded) {
+  const Storage storage = two_disks();
+  const DeviceNames names(storage);
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "root=/dev/sda1 resume=/dev/sda1\n";
+  EXPECT_EQ(fragile_words("/x", text, names).size(), kBootEntries);
 }
 
 }  // namespace

@@ -218,5 +218,31 @@ TEST(LockedGuest, is_opened_by_the_key_that_fits) {
   fs::remove_all(folder);
 }
 
+TEST(Luks, version_two_is_opened_where_there_is_memory_for_it) {
+  Storage storage = test::one_partition();
+  storage.devices[1].type = "crypto_LUKS";
+  const auto inspect = [&](char version, std::uint32_t memory_mib, std::vector<LuksKey> keys) {
+    test::FolderGuest guest(storage, {});
+    guest.says.locked["/dev/sda1"] = {"right", {}};
+    guest.says.device_bytes["/dev/sda1"] = std::string("LUKS\xba\xbe\0", 7) + version;
+    InspectOptions options;
+    options.keys = std::move(keys);
+    options.memory_mib = memory_mib;
+    return inspect_guest(guest, options);
+  };
+  const std::vector<LuksKey> key = {{"all", "wrong"}};
+  try {
+    inspect(2, 1280, key);
+    ADD_FAILURE() << "it was tried";
+  } catch (const MemoryNeeded& more) {
+    EXPECT_EQ(more.mib(), kLuks2MemoryMib);
+  }
+  EXPECT_EQ(inspect(2, kLuks2MemoryMib, key).disks.luks.size(), 1u);
+  EXPECT_EQ(inspect(2, 0, key).disks.luks.size(), 1u);
+  EXPECT_EQ(inspect(1, 1280, key).disks.luks.size(), 1u);
+  EXPECT_EQ(inspect(2, 1280, {}).disks.luks.size(), 1u);
+  EXPECT_EQ(inspect(2, 1280, {{"/dev/sdz9", "for another"}}).disks.luks.size(), 1u);
+}
+
 }  // namespace
 }  // namespace v2vfs::inspect

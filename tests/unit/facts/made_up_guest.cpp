@@ -88,6 +88,22 @@ void take_says(const Json& json, FolderGuest::Says& says) {
   }
 }
 
+MachineSpec machine_of(const Json& json) {
+  MachineSpec spec;
+  spec.id = spec.name = "made-up";
+  spec.memory_bytes = 1 << 30;
+  spec.firmware = json["firmware"] == "uefi" ? Firmware::uefi : Firmware::bios;
+  for (const Json& n : json["nics"]) {
+    NicSpec nic;
+    nic.model = NicModel::vmxnet3;
+    nic.source_model = "VmxNet3";
+    nic.mac = n["mac"].get<std::string>();
+    if (!n["pci_slot"].is_null()) nic.pci_slot = n["pci_slot"].get<unsigned>();
+    spec.nics.push_back(nic);
+  }
+  return spec;
+}
+
 }  // namespace
 
 MadeUpGuest::MadeUpGuest(const std::string& name) {
@@ -104,13 +120,14 @@ MadeUpGuest::MadeUpGuest(const std::string& name) {
   }
   guest_ = std::make_unique<FolderGuest>(storage_of(json["storage"]), std::move(folders));
   take_says(json, guest_->says);
+  machine_ = machine_of(json["machine"]);
 }
 
 MadeUpGuest::~MadeUpGuest() { std::filesystem::remove_all(folder_); }
 
-std::vector<std::string> made_up_guests() {
+std::vector<std::string> made_up_guests(const std::string& list) {
   std::vector<std::string> names;
-  const std::string command = "python3 -B '" + kMake + "' --list";
+  const std::string command = "python3 -B '" + kMake + "' " + list;
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
   std::string text;
   for (int c = 0; pipe && (c = std::fgetc(pipe.get())) != EOF;) text += static_cast<char>(c);

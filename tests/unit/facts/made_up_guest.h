@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "inspect/model.h"
 #include "tests/support/folder_guest.h"
 
 namespace v2vfs::test {
@@ -16,15 +17,18 @@ class MadeUpGuest {
   ~MadeUpGuest();
 
   FolderGuest& guest() { return *guest_; }
+  /// The machine as its source describes it: firmware and network cards.
+  const inspect::MachineSpec& machine() const { return machine_; }
   /// A small osinfo-db that came with it.
   std::string osinfo_folder() const { return folder_ + "/guest/osinfo"; }
 
  private:
   std::string folder_;
   std::unique_ptr<FolderGuest> guest_;
+  inspect::MachineSpec machine_;
 };
 
-/// All that make.py can make.
-std::vector<std::string> made_up_guests();
+/// All that make.py can make; `list` as it wants to be asked.
+std::vector<std::string> made_up_guests(const std::string& list = "--list");
 
 }  // namespace v2vfs::test

@@ -219,12 +219,14 @@ void finish(World& world, WorkOutcome wanted) {
   const WorkOutcome outcome = honest(world, wanted);
   const Work work = world.work;
   world.work = Work::none;
+  if (outcome == WorkOutcome::promoted || outcome == WorkOutcome::nothing) {
+    world.pending -= world.edits_at_start;
+    world.edits_failed = false;
+  }
   if (outcome == WorkOutcome::promoted) {
     world.expect(!world.has_writer(), "the base changes under a writer");
     world.expect(!world.has_bound_reader(), "the base changes under a reader");
     world.looker.base_moved = true;
-    world.pending -= world.edits_at_start;
-    world.edits_failed = false;
     world.written_to = false;
     world.shut_down = true;
   }
@@ -316,8 +318,7 @@ void add_client_actions(Actions& actions, const World& world, std::size_t i) {
       --next.budget.saves;
       ++next.pending;
       next.edits_failed = false;
-      next.admission.edit_saved(next.clients[i].handle);
-      next.clients[i] = {};
+      next.admission.edit_saved();
     });
   }
 }
@@ -333,6 +334,7 @@ void add_work_actions(Actions& actions, const World& world) {
   };
   add("work fails", WorkOutcome::failed);
   add("work is ended", WorkOutcome::ended);
+  if (world.work == Work::applier) add("nothing is left to apply", WorkOutcome::nothing);
   if (world.work == Work::converter) add("cannot be converted", WorkOutcome::unsupported);
 }
 
@@ -356,6 +358,12 @@ void add_words(Actions& actions, const World& world) {
     if (next.work == Work::converter) return;
     next.admission.serve_unconverted();
     next.conversion_failed = false;
+  });
+  add("ctl reset", [](World& next) {
+    if (next.admission.handles() > 0 || next.admission.start_over().error_number) return;
+    next.pending = 0;
+    next.edits_failed = next.conversion_failed = next.written_to = false;
+    next.shut_down = next.looker.base_moved = next.looker.told_to_end = true;
   });
   add("ctl discard-edits", [](World& next) {
     if (next.admission.discard_edits().kind != Ruling::Kind::proceed) return;

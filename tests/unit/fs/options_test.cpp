@@ -78,6 +78,34 @@ TEST(Options, networks) {
   EXPECT_EQ(parse({"a", "/m", "-o", "network=user"}).vm.network.kind, convert::NetworkKind::user);
 }
 
+TEST(Options, keys_and_root_of_a_guest) {
+  const Options options = parse({"a", "/m", "-o", "keyfile=all:/k:1,keyfile=/dev/sda2:b", "-o",
+                                 "root=UUID=12-34,db/keyfile=5e1f:c,db/root=/dev/sdb1"});
+  const GuestChoice web = options.for_vm("web").guest_choice;
+  ASSERT_EQ(web.key_files.size(), 2U);
+  EXPECT_EQ(web.key_files[0].device, "all");
+  EXPECT_EQ(web.key_files[0].path, "/k:1");
+  EXPECT_EQ(web.key_files[1].device, "/dev/sda2");
+  EXPECT_EQ(web.root, "UUID=12-34");
+  const GuestChoice db = options.for_vm("db").guest_choice;
+  ASSERT_EQ(db.key_files.size(), 3U);
+  EXPECT_EQ(db.key_files[2].device, "5e1f");
+  EXPECT_EQ(db.root, "/dev/sdb1");
+}
+
+TEST(Options, a_key_in_place_of_its_file_is_not_repeated) {
+  for (const char* const given : {"keyfile=opensesame", "keyfile=:opensesame",
+                                  "keyfile=opensesame:", "vm/keyfile=opensesame"}) {
+    const std::string said = refusal({"a", "/m", "-o", given});
+    EXPECT_THAT(said, HasSubstr("DEVICE:FILE"));
+    EXPECT_THAT(said, ::testing::Not(HasSubstr("sesame"))) << given;
+  }
+  EXPECT_THAT(refusal({"a", "/m", "-o", "root="}), HasSubstr("root="));
+  std::string many = "ro";
+  for (std::size_t i = 0; i <= kMostKeyFiles; ++i) many += ",keyfile=all:/k";
+  EXPECT_THAT(refusal({"a", "/m", "-o", many}), HasSubstr("64 times"));
+}
+
 TEST(Options, mistakes_name_the_option_and_what_is_expected) {
   EXPECT_THAT(refusal({"a", "/m", "-o", "layout=round"}), HasSubstr("auto or plain"));
   EXPECT_THAT(refusal({"a", "/m", "-o", "colour=blue"}), HasSubstr("colour=blue"));

@@ -59,10 +59,12 @@ class VmDisks : public ::testing::Test {
                 .io = &real_io(),
                 .states = &*states_,
                 .inspect =
-                    [this](const auto&, const auto& disks, const auto&) {
+                    [this](const auto&, const auto&, const GuestChoice& choice, const auto&,
+                           const auto& disks, const auto&) {
                       char first = 0;
                       disks[0]->read(kPlace, std::as_writable_bytes(std::span(&first, 1)));
                       ++inspections_;
+                      root_ = choice.root;
                       return InspectionTexts{std::string("disks begin with ") + first, "<xml/>"};
                     },
                 .slow_work = &*queue_};
@@ -76,7 +78,7 @@ class VmDisks : public ::testing::Test {
       disk.format = inspect::DiskFormat::raw;
     }
     machine.files = std::make_shared<FolderFiles>(source());
-    vm_ = std::make_shared<Vm>(machine, VmOptions{}, context_);
+    vm_ = std::make_shared<Vm>(machine, options_, context_);
     vm_->load();
   }
 
@@ -120,6 +122,8 @@ class VmDisks : public ::testing::Test {
   MountContext context_;
   std::shared_ptr<Vm> vm_;
   std::atomic<int> inspections_ = 0;
+  std::string root_;  // that the last inspection was asked for
+  VmOptions options_;
   std::optional<WorkQueue> queue_;  // last: its jobs need the VM
 };
 
@@ -256,6 +260,18 @@ TEST_F(VmDisks, that_nobody_has_bound_yet_may_be_opened_and_looked_at_while_othe
   char byte = 0;
   reader->read(kPlace, std::as_writable_bytes(std::span(&byte, 1)));
   EXPECT_EQ(byte, 'h');
+}
+
+TEST_F(VmDisks, of_another_root_nothing_is_kept) {
+  inspection();
+  options_.guest_choice.root = "/dev/sda2";
+  mount();
+  inspection();
+  EXPECT_EQ(inspections_, 2);
+  EXPECT_EQ(root_, "/dev/sda2");
+  mount();
+  inspection();
+  EXPECT_EQ(inspections_, 2);
 }
 
 }  // namespace

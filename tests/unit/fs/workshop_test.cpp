@@ -11,6 +11,7 @@
 
 #include "fs/mount_table.h"
 #include "fs/overlay/io.h"
+#include "fs/overlay/staging.h"
 #include "fs/vm.h"
 #include "inspect/base/error.h"
 #include "inspect/base/unique_fd.h"
@@ -79,6 +80,52 @@ TEST_F(WorkshopTest, shows_the_disks_of_a_run_read_only) {
   disk_->read(0, std::as_writable_bytes(std::span(wanted)));
   EXPECT_EQ(found, wanted);
   EXPECT_EQ(error_of_open(run->paths()[0], O_RDWR), EROFS);
+}
+
+/// The disk as a run that writes lies over it.
+class OverDisk : public PromotableDisk {
+ public:
+  explicit OverDisk(std::shared_ptr<Disk> disk) : disk_(std::move(disk)) {}
+  std::uint64_t bytes() const override { return disk_->bytes(); }
+  void read(std::uint64_t offset, std::span<std::byte> out) override { disk_->read(offset, out); }
+  Stretch stretch_at(std::uint64_t) override { return {disk_->bytes(), false}; }
+  std::uint64_t cold_end() const override { return disk_->cold_end(); }
+  std::uint64_t tail_begin() const override { return disk_->tail_begin(); }
+  bool may_grow() const override { return false; }
+  void prepare() override {}
+  void write(std::uint64_t, std::span<const std::byte>) override {}
+  void punch(std::uint64_t, std::uint64_t) override {}
+  void barrier() override {}
+
+ private:
+  std::shared_ptr<Disk> disk_;
+};
+
+TEST_F(WorkshopTest, a_run_that_writes_reaches_staging_alone_and_nothing_after_its_end) {
+  const std::string state = folder_.path() + "/state";
+  std::filesystem::create_directory(state);
+  Staging staging(real_io(), state, {std::make_shared<OverDisk>(disk_)});
+  const auto& staged = staging.begin();
+  auto run = workshop_->begin_writing(staged);
+  const std::string path = run->paths()[0];
+  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_TRUE(fd);
+  constexpr off_t kPlace = 20 << 20;
+  ASSERT_EQ(::pwrite(fd.get(), "new", 3, kPlace), 3);
+  ASSERT_EQ(::fsync(fd.get()), 0);
+  EXPECT_EQ(::pwrite(fd.get(), "x", 1, static_cast<off_t>(disk_->bytes())), -1) << "past the end";
+  const auto text = [&](auto& disk) {
+    std::string bytes(3, 'x');
+    disk.read(kPlace, std::as_writable_bytes(std::span(bytes)));
+    return bytes;
+  };
+  EXPECT_EQ(text(*staged[0]), "new");
+  EXPECT_EQ(text(*disk_), std::string(3, '\0'));
+  run.reset();
+  EXPECT_EQ(::pwrite(fd.get(), "old", 3, kPlace), -1);
+  EXPECT_EQ(errno, ESTALE);
+  EXPECT_NE(error_of_open(path, O_RDWR), 0);
+  EXPECT_EQ(text(*staged[0]), "new");
 }
 
 TEST_F(WorkshopTest, is_mounted_only_when_needed_in_a_folder_of_nobody_elses) {

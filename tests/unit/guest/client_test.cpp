@@ -100,6 +100,8 @@ TEST(GuestClient, passes_every_kind_of_call_through) {
   EXPECT_EQ(guest.stat("/etc").permissions, 0750U);
   guest.rename("/hostname", "/etc/hostname");
   EXPECT_EQ(guest.stat("/etc/hostname").bytes, 4U);
+  guest.truncate("/etc/hostname", 2);
+  EXPECT_EQ(guest.read("/etc/hostname", 0, 9), "we");
   EXPECT_EQ(guest.space("/").files, 65'536U);
   EXPECT_EQ(guest.registry_value("/hive", "a", "b"), std::nullopt);
 }

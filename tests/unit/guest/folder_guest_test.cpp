@@ -79,6 +79,9 @@ TEST_F(FolderGuestTest, is_written_only_where_mounted_writable) {
   mount(true);
   guest_.write_file("/etc/new", "x");
   guest_.append("/etc/new", "y");
+  EXPECT_EQ(error_of([&] { guest_.truncate("/etc/new", 3); }), EINVAL);
+  guest_.append("/etc/new", "z");
+  guest_.truncate("/etc/new", 2);
   guest_.set_permissions("/etc/new", 0600);
   guest_.rename("/etc/new", "/etc/newer");
   EXPECT_EQ(guest_.read("/etc/newer", 0, 10), "xy");

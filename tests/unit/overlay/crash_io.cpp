@@ -385,6 +385,23 @@ void CrashIo::sync_folder(const std::string& folder) {
   });
 }
 
+/// Names are paths here: a folder is there as soon as something is in it.
+void CrashIo::make_folder(const std::string& path) {
+  call();
+  if (std::exchange(fail_now_, false)) throw Error(fail_with_, "{}: told to fail", path);
+  step([] {});
+}
+
+void CrashIo::remove_folder(const std::string& path) {
+  call();
+  if (std::exchange(fail_now_, false)) throw Error(fail_with_, "{}: told to fail", path);
+  std::vector<std::string> inside;
+  for (const auto& [name, inode] : names_) {
+    if (name.starts_with(path + "/")) inside.push_back(name);
+  }
+  for (const std::string& name : inside) step([&] { change_names({name, nullptr, ""}); });
+}
+
 void CrashIo::random(std::span<std::byte> out) {
   for (std::byte& b : out) b = static_cast<std::byte>(dice_.next());
 }

@@ -43,8 +43,8 @@ enum class CutPoint { before, torn, after };  // the step has not, partly, wholl
 /// disk had or with any of the contents it got since, independently of all others; so too each
 /// size; and of the creations, renames and removals any that were not synced may be missing, later
 /// ones too. Mapped memory is page cache like any other. Process death leaves the page cache and
-/// the cache's life. A failed fdatasync leaves its pages clean: a later one that succeeds does not bring
-/// them to the disk.
+/// the cache's life. A failed fdatasync leaves its pages clean: a later one that succeeds does not
+/// bring them to the disk.
 ///
 /// One thread.
 class CrashIo final : public Io {
@@ -83,6 +83,8 @@ class CrashIo final : public Io {
   void rename(const std::string& from, const std::string& to) override;
   void remove(const std::string& path) override;
   void sync_folder(const std::string& folder) override;
+  void make_folder(const std::string& path) override;
+  void remove_folder(const std::string& path) override;
   std::string cache_life(const std::string&) override { return "boot-" + std::to_string(boot_); }
   void random(std::span<std::byte> out) override;
 

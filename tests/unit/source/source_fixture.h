@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "inspect/source/source_file.h"
+
 namespace v2vfs::inspect::testing {
 
 /// A folder of its own for one test, gone at its end.
@@ -67,6 +69,10 @@ class CpuTimer {
 };
 
 std::string read_whole(const std::filesystem::path& path);
+std::string read_all(const SourceFile& file);
+
+/// One gzip member.
+std::string gzip_of(std::string_view content, int level = 6);
 
 /// An OVF of one machine `name` with one disk of file `href`.
 std::string small_ovf(std::string_view name, std::string_view href);

@@ -91,7 +91,7 @@ TEST_F(Tar, members_are_ranges_of_the_archive) {
                                   .add("disk.vmdk", std::string(1000, 'd'))
                                   .add("empty", "")
                                   .archive());
-  EXPECT_EQ(files.descriptor(), "vm.ovf");
+  EXPECT_EQ(files.archive_names().descriptor(), "vm.ovf");
   EXPECT_THAT(files.names(), ElementsAre("disk.vmdk", "empty", "vm.ovf"));
   EXPECT_EQ(content(files, "vm.ovf"), "descriptor");
   EXPECT_EQ(content(files, "./disk.vmdk"), std::string(1000, 'd'));
@@ -151,7 +151,7 @@ TEST_F(Tar, names_are_relative_to_the_descriptor) {
                                   .add("vm/d", "y")
                                   .add("d", "z")
                                   .archive());
-  EXPECT_EQ(files.descriptor(), "a.ovf");
+  EXPECT_EQ(files.archive_names().descriptor(), "a.ovf");
   EXPECT_EQ(content(files, "d"), "y");
   EXPECT_THAT(files.names(), ElementsAre("a.ovf", "d"));
 }
@@ -159,8 +159,8 @@ TEST_F(Tar, names_are_relative_to_the_descriptor) {
 TEST_F(Tar, the_first_descriptor_wins) {
   const TarFiles files = open(
       TarBuilder().add("._a.ovf", "mac").add("b.OVF", "first").add("a.ovf", "second").archive());
-  EXPECT_EQ(files.descriptor(), "b.OVF");
-  EXPECT_THAT(files.ignored(), ElementsAre(HasSubstr("a.ovf")));
+  EXPECT_EQ(files.archive_names().descriptor(), "b.OVF");
+  EXPECT_THAT(files.archive_names().ignored(), ElementsAre(HasSubstr("a.ovf")));
 }
 
 TEST_F(Tar, leaves_out_what_is_no_plain_file) {
@@ -178,11 +178,11 @@ TEST_F(Tar, leaves_out_what_is_no_plain_file) {
                                   .add(member("odd", 'Z', "content"))
                                   .add(member("seven", '7', "kept"))
                                   .archive());
-  EXPECT_EQ(files.descriptor(), "");
+  EXPECT_EQ(files.archive_names().descriptor(), "");
   EXPECT_THAT(files.names(), ElementsAre("seven"));
   EXPECT_EQ(content(files, "seven"), "kept");
-  EXPECT_EQ(files.ignored().size(), 8u);
-  EXPECT_THAT(files.ignored(), Contains(HasSubstr("\"a.ovf\" is left out: it is a symbolic link")));
+  EXPECT_EQ(files.archive_names().ignored().size(), 8u);
+  EXPECT_THAT(files.archive_names().ignored(), Contains(HasSubstr("\"a.ovf\" is left out: it is a symbolic link")));
 }
 
 TEST_F(Tar, leaves_out_names_that_lead_outside) {
@@ -195,14 +195,14 @@ TEST_F(Tar, leaves_out_names_that_lead_outside) {
                                   .add("good", "6")
                                   .archive());
   EXPECT_THAT(files.names(), ElementsAre("good"));
-  EXPECT_EQ(files.ignored().size(), 5u);
+  EXPECT_EQ(files.archive_names().ignored().size(), 5u);
 }
 
 TEST_F(Tar, a_name_may_hold_anything_and_is_cleaned_in_sentences) {
   const TarFiles files =
       open(TarBuilder().add("$(id)\x1b.vmdk", "1").add(member("x\n\x1by", '2')).archive());
   EXPECT_EQ(content(files, "$(id)\x1b.vmdk"), "1");
-  EXPECT_THAT(files.ignored(), ElementsAre(HasSubstr("x\\x0a\\x1by")));
+  EXPECT_THAT(files.archive_names().ignored(), ElementsAre(HasSubstr("x\\x0a\\x1by")));
 }
 
 TEST_F(Tar, a_member_past_the_end_is_refused_when_it_is_opened) {

@@ -210,7 +210,7 @@ TEST(TextDiscovery, disks_of_no_machine_become_machines) {
   const FoundSource source = find({folder.path()});
   ASSERT_THAT(folders(source), ElementsAre("boot", "plain", "spare", "web"));
   EXPECT_EQ(source.machines[1].spec.disks.at(0).format, DiskFormat::raw);
-  EXPECT_EQ(source.machines[2].spec.disks.at(0).format, DiskFormat::unknown);
+  EXPECT_EQ(source.machines[2].spec.disks.at(0).format, DiskFormat::qcow2);
   EXPECT_EQ(source.machines[2].spec.source_kind, "disk");
   EXPECT_THAT(source.machines[2].spec.assumptions, Contains(HasSubstr("Only a disk is there")));
   EXPECT_THAT(codes(source.problems), ElementsAre("disk-left-out"));
