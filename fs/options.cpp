@@ -289,7 +289,7 @@ constexpr const char* kFooter =
   keyfile=DEVICE:FILE  opens the LUKS container DEVICE (or all) with the key in FILE
                        (repeatable)
   guest-owner          show them with the owners that they have in the guest
-  convert=auto|off     serve guests converted, or the source's own content
+  convert=auto|off     the same in this version: write convert to ctl to have a guest converted
   keep-tools           leave the old hypervisor's tools in the guest as they are
   firstboot=remove-tools|guest-agent   what a converted guest does itself at its next boot
                        (repeatable)
