@@ -73,7 +73,9 @@ void Appliance::start(const ApplianceSetup& setup, int socket) {
   ChildSetup child;
   child.program = setup.program;
   child.arguments = {"v2vfs", kApplianceCommand};
-  child.environment = {"HOME=" + folder_, "TMPDIR=" + folder_};
+  // supermin unpacks archives with tar; as root tar would give files the owners that the archives
+  // name, for which the confined process has no capability.
+  child.environment = {"HOME=" + folder_, "TMPDIR=" + folder_, "TAR_OPTIONS=--no-same-owner"};
   child.files = {socket};
   process_.emplace(child);
 }
