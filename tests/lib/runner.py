@@ -24,7 +24,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def wanted_scripts(pattern: str) -> list:
     folder = PROJECT / "tests/integration"
-    scripts = [path for path in sorted(folder.glob("*")) if path.suffix in (".sh", ".py") and os.access(path, os.X_OK)]
+    scripts = [path for path in sorted(folder.glob("*")) if path.suffix in (".sh", ".py")]
+    if idle := [path.name for path in scripts if not os.access(path, os.X_OK)]:
+        sys.exit(f"tests/run: {', '.join(idle)} in tests/integration cannot be executed and would be left out: chmod +x")
     return [path for path in scripts if re.search(pattern, path.stem)]
 
 
@@ -43,7 +45,7 @@ def run_units(arguments: argparse.Namespace, add) -> None:
     case = arguments.filter.partition(".")[2]
     if not case:
         lint(LOGS, add)
-    for preset in ["release", "asan-ubsan"] if arguments.full else ["release"]:
+    for preset in ["release"] if arguments.quick else ["release", "asan-ubsan"]:
         if build(preset, LOGS, add):
             unit_tests(preset, case, LOGS, add)
 
