@@ -105,7 +105,8 @@ class FuseSession::Impl {
  public:
   Impl(NodeSpace& nodes, std::string state_root, const SessionOptions& options,
        std::function<void()> ended)
-      : target_{&nodes, std::move(state_root), {}, {}}, ended_([this, ended = std::move(ended)] {
+      : target_{&nodes, std::move(state_root), {}, {}, {}, {}},
+        ended_([this, ended = std::move(ended)] {
           finished_ = true;
           ended();
         }) {

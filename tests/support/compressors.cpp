@@ -57,7 +57,7 @@ std::string lzma(const std::string& text) {
   stream.avail_in = text.size();
   stream.next_out = reinterpret_cast<std::uint8_t*>(out.data());
   stream.avail_out = out.size();
-  lzma_code(&stream, LZMA_FINISH);
+  if (lzma_code(&stream, LZMA_FINISH) != LZMA_STREAM_END) std::abort();
   out.resize(out.size() - stream.avail_out);
   lzma_end(&stream);
   return out;

@@ -60,7 +60,7 @@ TEST(Identity, takes_a_minor_version_only_of_the_same_major) {
 }
 
 TEST(Identity, survives_release_files_of_rubbish) {
-  for (const std::string text :
+  for (const std::string& text :
        {std::string(), std::string("\0\0\0", 3), std::string("ID="), std::string(60'000, '='),
         std::string("ID=\"\nVERSION_ID='99999999999999'"), std::string("\xff\xfe release 7")}) {
     for (const std::string& path : release_file_paths()) {

@@ -54,20 +54,21 @@ class VmDisks : public ::testing::Test {
     vm_.reset();
     queue_.emplace(1);
     states_.emplace(folder_.path() + "/states", "/mnt", std::set<std::string>{"web"});
-    context_ = {.mountpoint = "/mnt",
-                .host = [] { return convert::HostChoice{}; },
-                .io = &real_io(),
-                .states = &*states_,
-                .inspect =
-                    [this](const auto&, const auto&, const GuestChoice& choice, const auto&,
-                           const auto& disks, const auto&) {
-                      char first = 0;
-                      disks[0]->read(kPlace, std::as_writable_bytes(std::span(&first, 1)));
-                      ++inspections_;
-                      root_ = choice.root;
-                      return InspectionTexts{std::string("disks begin with ") + first, "<xml/>"};
-                    },
-                .slow_work = &*queue_};
+    context_ = {
+        .mountpoint = "/mnt",
+        .host = [] { return convert::HostChoice{}; },
+        .io = &real_io(),
+        .states = &*states_,
+        .inspect =
+            [this](const auto&, const auto&, const GuestChoice& choice, const auto&,
+                   const auto& disks, const auto&) {
+              char first = 0;
+              disks[0]->read(kPlace, std::as_writable_bytes(std::span(&first, 1)));
+              ++inspections_;
+              root_ = choice.root;
+              return InspectionTexts{std::string("disks begin with ") + first, "<xml/>", "{}"};
+            },
+        .slow_work = &*queue_};
     inspect::FoundMachine machine;
     machine.spec.id = machine.spec.name = machine.folder = "web";
     machine.spec.memory_bytes = 1 << 30;

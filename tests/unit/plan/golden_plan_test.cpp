@@ -75,7 +75,9 @@ void expect_lasting_lines_stay(const PlanStep& step) {
     const bool lasting = old.starts_with("LABEL=") || old.starts_with("UUID=") ||
                          old.starts_with("PARTUUID=") || old.starts_with("#") ||
                          old.starts_with("/dev/mapper/vg") || old.starts_with("/dev/vg");
-    if (lasting) EXPECT_EQ(old, now);
+    if (lasting) {
+      EXPECT_EQ(old, now);
+    }
   }
 }
 
@@ -148,8 +150,11 @@ TEST(ConversionJson, says_what_became_of_each_step) {
   EXPECT_EQ(json["state"], "failed");
   EXPECT_EQ(json["reason"], "no space");
   for (const Json& step : json["steps"]) {
-    if (step["path"] == "/etc/fstab") EXPECT_EQ(step["outcome"], "written");
-    if (step["path"] == "/boot/grub/grub.cfg") EXPECT_TRUE(step["outcome"].is_null());
+    if (step["path"] == "/etc/fstab") {
+      EXPECT_EQ(step["outcome"], "written");
+    } else if (step["path"] == "/boot/grub/grub.cfg") {
+      EXPECT_TRUE(step["outcome"].is_null());
+    }
   }
 }
 

@@ -27,7 +27,9 @@ TEST(VmwarePlace, gives_the_names_that_are_seen) {
     EXPECT_EQ(predictable_name(*place), each.by_slot);
     EXPECT_TRUE(is_name_at(each.by_slot, *place));
     EXPECT_TRUE(is_name_at(each.by_path, *place)) << each.by_path;
-    if (each.by_index) EXPECT_TRUE(is_name_at(each.by_index, *place)) << each.by_index;
+    if (each.by_index) {
+      EXPECT_TRUE(is_name_at(each.by_index, *place)) << each.by_index;
+    }
     EXPECT_FALSE(is_name_at("ens1", *place));
     EXPECT_FALSE(is_name_at("eth0", *place));
   }

@@ -32,9 +32,9 @@ class Planned {
   explicit Planned(const std::string& name) : made_(name), spec(made_.machine()) { look(); }
 
   void look() {
-    inspect::InspectOptions options;
-    options.osinfo_folder = made_.osinfo_folder();
-    found = inspect::inspect_guest(made_.guest(), options);
+    inspect::InspectOptions reading;
+    reading.osinfo_folder = made_.osinfo_folder();
+    found = inspect::inspect_guest(made_.guest(), reading);
   }
   /// Writes a file of the guest's root and reads the guest again.
   void put(const std::string& path, const std::string& text) {
