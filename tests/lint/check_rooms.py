@@ -28,7 +28,9 @@ ROOMS = {
     "convert/": ["convert/", "inspect/"],
     "fs/overlay/": ["fs/overlay/", "inspect/"],
     "fs/": ["fs/", "convert/", "inspect/"],
-    "mount-helpers/": [],
+    # They talk to a mount by its files; of the daemon they take how errors and foreign text are said.
+    "mount-helpers/": ["mount-helpers/", "inspect/base/digest.h", "inspect/base/error.h", "inspect/base/text.h",
+                       "inspect/base/unique_fd.h"],
 }
 
 # What the rooms in front may include of a room: its doors. Rooms that are not named are all door.
@@ -45,10 +47,10 @@ DOORS = {
 # Headers of a library: the files that may include them. Whatever is not named is free.
 LIBRARIES = {
     r"fuse": ["fs/fuse_*"],
-    r"libvirt/": ["inspect/libvirt_connection.*"],
+    r"libvirt/": ["inspect/libvirt_connection.*", "mount-helpers/ctl/libvirt_host.cpp"],
     r"guestfs\.h": ["inspect/guest/guestfs_*"],
     r"libnbd\.h": ["convert/disk/nbd_connection.cpp"],
-    r"pugi(xml|config)\.hpp": ["inspect/source/*", "convert/domain/*",
+    r"pugi(xml|config)\.hpp": ["inspect/source/*", "convert/domain/*", "mount-helpers/ctl/domain_file.cpp",
                               "inspect/guest/inspection_xml.cpp", "tests/*"],
     r"nlohmann/": ["*_json.cpp", "*_json.h", "tests/*"],
     r"libdeflate\.h": ["inspect/base/deflate.cpp"],
