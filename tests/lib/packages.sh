@@ -4,7 +4,7 @@
 
 build_packages=(build-essential cmake ninja-build pkg-config libfuse3-dev fuse3 libguestfs-dev libvirt-dev
   libpugixml-dev libdtl-dev libspdlog-dev nlohmann-json3-dev libnbd-dev libdeflate-dev libssl-dev libcli11-dev libfmt-dev
-  libgtest-dev libgmock-dev libbenchmark-dev zlib1g-dev
+  libgtest-dev libgmock-dev libbenchmark-dev zlib1g-dev scdoc
   libbz2-dev liblzma-dev liblz4-dev libre2-dev libzstd-dev zstd lz4 kmod db5.3-util python3-jsonschema)
 # What showing a mount needs: qemu-img, a vApp to mount, a look at JSON and XML; for guests an appliance, which
 # is made of this host's kernel and programs.
