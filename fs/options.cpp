@@ -107,6 +107,8 @@ KeyFile parse_key_file(const std::string& value) {
   return {value.substr(0, colon), value.substr(colon + 1), "", ""};
 }
 
+constexpr const char* kKeepTools = "keep-tools";  // the one option of VMs without a value
+
 /// False: there is no such option.
 bool set_guest_option(VmOptions& vm, const std::string& name, const std::string& value) {
   if (name == "guest") {
@@ -120,7 +122,8 @@ bool set_guest_option(VmOptions& vm, const std::string& name, const std::string&
       usage(fmt::format("option keyfile= is given more than {} times", kMostKeyFiles));
     }
     vm.guest_choice.key_files.push_back(parse_key_file(value));
-  } else if (name == "keep-tools") {
+  } else if (name == kKeepTools) {
+    if (!value.empty()) bad_value(name, value, "no value");
     vm.keep_tools = true;
   } else if (name == "firstboot") {
     vm.*choose<bool VmOptions::*>(name, value,
@@ -235,13 +238,15 @@ void apply_option(Options& options, const std::string& option) {
   const bool has_value = equals != std::string::npos;
   const std::string value = has_value ? option.substr(equals + 1) : "";
   if (!has_value && set_flag(options, name)) return;
-  if (const std::size_t slash = name.rfind('/'); has_value && slash != std::string::npos) {
+  const std::size_t slash = name.rfind('/');
+  const bool is_vm_flag = name.substr(slash + 1) == kKeepTools;  // npos + 1 is 0
+  if ((has_value || is_vm_flag) && slash != std::string::npos) {
     options.vm_overrides.push_back({name.substr(0, slash), name.substr(slash + 1), value});
     VmOptions scratch;
     if (set_vm_option(scratch, name.substr(slash + 1), value)) return;
     usage(fmt::format("option {} cannot be given for one VM", clean_text(name)));
   }
-  if (has_value &&
+  if ((has_value || is_vm_flag) &&
       (set_vm_option(options.vm, name, value) || set_mount_option(options, name, value))) {
     return;
   }

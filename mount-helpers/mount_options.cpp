@@ -67,9 +67,7 @@ bool has(const Names& names, std::string_view name) {
 /// "VM/option=value" is an option for one VM.
 std::string name_of(const std::string& option) {
   const std::string name = option.substr(0, option.find('='));
-  const std::size_t slash =
-      option.find('=') == std::string::npos ? std::string::npos : name.rfind('/');
-  return slash == std::string::npos ? name : name.substr(slash + 1);
+  return name.substr(name.rfind('/') + 1);
 }
 
 bool is_of_mount(const std::string& option) {

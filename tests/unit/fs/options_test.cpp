@@ -106,6 +106,14 @@ TEST(Options, a_key_in_place_of_its_file_is_not_repeated) {
   EXPECT_THAT(refusal({"a", "/m", "-o", many}), HasSubstr("64 times"));
 }
 
+TEST(Options, keep_tools_has_no_value) {
+  EXPECT_TRUE(parse({"a", "/m", "-o", "keep-tools"}).vm.keep_tools);
+  const Options one = parse({"a", "/m", "-o", "web/keep-tools"});
+  EXPECT_TRUE(one.for_vm("web").keep_tools);
+  EXPECT_FALSE(one.for_vm("db").keep_tools);
+  EXPECT_THAT(refusal({"a", "/m", "-o", "keep-tools=no"}), HasSubstr("keep-tools=no"));
+}
+
 TEST(Options, mistakes_name_the_option_and_what_is_expected) {
   EXPECT_THAT(refusal({"a", "/m", "-o", "layout=round"}), HasSubstr("auto or plain"));
   EXPECT_THAT(refusal({"a", "/m", "-o", "colour=blue"}), HasSubstr("colour=blue"));
