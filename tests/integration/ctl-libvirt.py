@@ -8,14 +8,16 @@ import os
 import pathlib
 import signal
 import sys
+import uuid
 import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 sys.dont_write_bytecode = True
 
-from cases import Cases  # noqa: E402
+from cases import Cases, Steps  # noqa: E402
 from ctl import BUSY, FAILED, INTERRUPTED, MIB, NOT_THERE, UNSUPPORTED, ctl, end_of, noise_disk, start_ctl  # noqa: E402
-from libvirt_host import URI, network_option, start_libvirt, virsh  # noqa: E402
+from libvirt_host import URI, Machine, network_option, start_libvirt, virsh  # noqa: E402
+from mount import make_vapp  # noqa: E402
 from scene import Scene, expect, run, wait_for  # noqa: E402
 
 NAME = f"v2vfs-test-{os.getpid()}"
@@ -129,6 +131,43 @@ def target_is_full():
             run("umount", "-l", small)
 
 
+def rename(domain, name: str) -> None:
+    """Another name and uuid, saved over domain.xml as a user may."""
+    root = ElementTree.parse(domain)
+    root.find("name").text = name
+    root.find("uuid").text = str(uuid.uuid4())
+    domain.write_text(ElementTree.tostring(root.getroot(), encoding="unicode"))
+
+
+def guest_goes_on():
+    """A guest that writes all the time is pulled: it notices nothing, and what it wrote is on the new disk."""
+    with Libvirt() as scene:
+        name, out, steps = f"{NAME}-guest", scene.folder / "out", Steps()
+        mounted = scene.mount(make_vapp() / "shop.ova", network_option())
+        rename(mounted.vm("web") / "domain.xml", name)
+        with Machine(mounted.vm("web") / "domain.xml") as machine:
+            console = machine.start_and_login("v2vfs", 600)
+            steps.done("started and logged in")
+            console.command("(while :; do date +%s >> /var/local/ticks; sync; sleep 0.3; done) > /dev/null 2>&1 & true")
+            print("    " + ctl("pull", "-c", URI, mounted.vm("web"), out))
+            steps.done("pulled")
+            mounted.no_holders("web")
+            scene.unmount(mounted)
+            before = int(console.command("wc -l < /var/local/ticks").split()[-1])
+            wait_for(lambda: int(console.command("wc -l < /var/local/ticks").split()[-1]) > before + 3, "it goes on writing", 60)
+            console.command("kill %1; echo the-last-line >> /var/local/ticks; sync")
+            machine.power_off()
+            steps.done("it went on without the mount, and is off")
+            expect(files_of(name), [str(out / "web/disk.qcow2")], "disks of its definition")
+            run("qemu-img", "check", "-q", out / "web/disk.qcow2")
+            said = run("guestfish", "--ro", "-a", out / "web/disk.qcow2", "-m", "/dev/sda1", "cat", "/var/local/ticks",
+                       env={**os.environ, "LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"}).text
+            lines = said.splitlines()
+            expect(lines[-1], "the-last-line", "the last line that it wrote")
+            gaps = [int(b) - int(a) for a, b in zip(lines[:-1], lines[1:-1])]
+            print(f"    {len(lines)} lines, never more than {max(gaps)} s apart")
+
+
 def main() -> int:
     cases = Cases("ctl-libvirt")
     cases.run("define-and-undefine", define_and_undefine)
@@ -136,6 +175,7 @@ def main() -> int:
     cases.run("pulled-two-disks", pulled(True), full=True)
     cases.run("interrupted-pull", interrupted_pull, full=True)
     cases.run("target-is-full", target_is_full, full=True)
+    cases.run("guest-goes-on", guest_goes_on, full=True)
     return cases.exit_code()
 
 
