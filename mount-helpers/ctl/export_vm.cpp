@@ -181,8 +181,8 @@ void VmExport::finish() {
   for (const std::string& name : names) target_.rename(target_.part(name), target_.file(name));
   target_.sync();
   target_.write_text("domain.xml", domain);
+  // Whether that is durable is of no matter: with records or without, it is whole.
   for (const std::string& name : names) ::unlink(target_.record(name).c_str());
-  target_.sync();
 }
 
 }  // namespace v2vfs::ctl
