@@ -28,6 +28,7 @@
 #include "fs/mount_point.h"
 #include "fs/mount_table.h"
 #include "fs/overlay/io.h"
+#include "fs/private_folder.h"
 #include "fs/status_json.h"
 #include "fs/tree.h"
 #include "inspect/base/log.h"

@@ -59,7 +59,9 @@ void write_durably(const std::string& folder, const std::string& name, const std
 }
 
 bool remove_durably(const std::string& folder, const std::string& name) {
-  const UniqueFd dir = open_folder(folder);
+  const UniqueFd dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir && errno == ENOENT) return false;
+  if (!dir) throw errno_error(folder);
   if (::unlinkat(dir.get(), name.c_str(), 0) != 0) {
     if (errno == ENOENT) return false;
     throw errno_error("cannot remove " + folder + "/" + name);

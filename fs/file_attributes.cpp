@@ -21,9 +21,9 @@ std::size_t total_bytes(const SavedAttributes& saved) {
 
 }  // namespace
 
-AttributeStore::AttributeStore(std::string folder) : folder_(std::move(folder)) {
-  if (const auto text = read_small_file(folder_, kFileName)) {
-    files_ = attributes_from_json(*text, folder_ + "/" + kFileName);
+AttributeStore::AttributeStore(StateFolder folder) : folder_(std::move(folder)) {
+  if (const auto text = read_small_file(folder_.path(), kFileName)) {
+    files_ = attributes_from_json(*text, folder_.path() + "/" + kFileName);
   }
 }
 
@@ -42,7 +42,7 @@ void AttributeStore::update(std::string_view file,
   if (total_bytes(saved) > kLargestXattrTotal) {
     throw Error(ENOSPC, "a file keeps at most 64 KiB of extended attributes");
   }
-  write_durably(folder_, kFileName, attributes_to_json(changed));
+  write_durably(folder_.to_write_in(), kFileName, attributes_to_json(changed));
   files_ = std::move(changed);
 }
 
@@ -74,7 +74,7 @@ void AttributeStore::remove_xattr(std::string_view file, std::string_view name) 
 
 void AttributeStore::clear() {
   const std::lock_guard lock(mutex_);
-  remove_durably(folder_, kFileName);
+  remove_durably(folder_.path(), kFileName);
   files_.clear();
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "fs/node.h"
+#include "fs/state_folder.h"
 
 namespace v2vfs::fs {
 
@@ -31,7 +32,7 @@ struct SavedAttributes {
 class AttributeStore {
  public:
   /// Reads what `folder` has. Throws Error if it is damaged.
-  explicit AttributeStore(std::string folder);
+  explicit AttributeStore(StateFolder folder);
 
   SavedAttributes get(std::string_view file) const;
   void change_owner(std::string_view file, const AttrChange& change);
@@ -45,7 +46,7 @@ class AttributeStore {
   using Files = std::map<std::string, SavedAttributes, std::less<>>;
   void update(std::string_view file, const std::function<void(SavedAttributes&)>& edit);
 
-  std::string folder_;
+  const StateFolder folder_;
   mutable std::mutex mutex_;
   Files files_;  // guarded by mutex_
 };

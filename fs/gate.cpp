@@ -45,10 +45,10 @@ Gate::Look::Look(Gate& gate, std::stop_token stop, std::uint64_t changes)
 
 Gate::Look::~Look() { gate_.end_look(); }
 
-void Gate::attach(const std::string& folder) {
+void Gate::attach(const StateFolder& folder) {
   const std::lock_guard lock(mutex_);
   folder_ = folder;
-  changes_ = read_changes(folder);
+  changes_ = read_changes(folder.path());
 }
 
 void Gate::serve(StartWork start_work, std::uint64_t pending_edits, bool written,
@@ -91,8 +91,8 @@ void Gate::first_access(const Pass& pass, Shape now) {
 /// With the lock held.
 void Gate::count_change() {
   if (counted_) return;
-  if (!folder_.empty()) {
-    write_durably(folder_, kChangesFile, std::to_string(changes_ + 1) + "\n");
+  if (folder_) {
+    write_durably(folder_->to_write_in(), kChangesFile, std::to_string(changes_ + 1) + "\n");
   }
   ++changes_;
   counted_ = true;

@@ -12,6 +12,7 @@
 
 #include "fs/admission.h"
 #include "fs/event.h"
+#include "fs/state_folder.h"
 
 namespace v2vfs::fs {
 
@@ -54,7 +55,7 @@ class Gate {
 
   explicit Gate(std::string vm) : vm_(std::move(vm)), admission_(Conversion::none) {}
   /// The VM's state is there: `folder` keeps the count of changes. Throws Error.
-  void attach(const std::string& folder);
+  void attach(const StateFolder& folder);
   /// Before anybody comes: what changes the disks, how many edits wait for it, and whether somebody
   /// has written to the disks since the guest was known to be shut down.
   void serve(StartWork start_work, std::uint64_t pending_edits, bool written, bool converted);
@@ -127,11 +128,11 @@ class Gate {
   Admission admission_;               // guarded by mutex_
   std::shared_ptr<Event> next_end_ =  // guarded by mutex_
       std::make_shared<Event>();
-  std::stop_source look_stop_;  // guarded by mutex_
-  bool stopped_ = false;        // guarded by mutex_
-  std::string folder_;          // guarded by mutex_
-  std::uint64_t changes_ = 0;   // guarded by mutex_
-  bool counted_ = false;        // guarded by mutex_: no look has begun since
+  std::stop_source look_stop_;         // guarded by mutex_
+  bool stopped_ = false;               // guarded by mutex_
+  std::optional<StateFolder> folder_;  // guarded by mutex_
+  std::uint64_t changes_ = 0;          // guarded by mutex_
+  bool counted_ = false;               // guarded by mutex_: no look has begun since
 };
 
 }  // namespace v2vfs::fs

@@ -32,18 +32,18 @@ std::string sentence_of(const std::exception& e) {
 Inspection::Inspection(std::string vm, Gate& gate, WorkQueue* queue, Inspect inspect)
     : vm_(std::move(vm)), gate_(gate), queue_(queue), inspect_(std::move(inspect)) {}
 
-void Inspection::attach(const std::string& folder, const std::string& identity) {
+void Inspection::attach(const StateFolder& folder, const std::string& identity) {
   const std::lock_guard file_lock(file_mutex_);
   folder_ = folder;
   identity_ = identity;
-  const std::optional<std::string> text = read_kept(folder);
+  const std::optional<std::string> text = read_kept(folder.path());
   const std::lock_guard lock(mutex_);
   kept_ = text ? kept_inspection_from_json(*text, identity) : std::nullopt;
 }
 
 void Inspection::forget() {
   const std::lock_guard file_lock(file_mutex_);
-  if (!folder_.empty()) remove_durably(folder_, kKeptFile);
+  if (folder_) remove_durably(folder_->path(), kKeptFile);
   const std::lock_guard lock(mutex_);
   kept_.reset();
   failure_.reset();
@@ -120,8 +120,8 @@ void Inspection::keep(const Gate::Look& look, InspectionTexts texts) {
   const std::lock_guard file_lock(file_mutex_);
   if (look.stop().stop_requested()) return;
   try {
-    if (!folder_.empty()) {
-      write_durably(folder_, kKeptFile, kept_inspection_to_json(found, identity_));
+    if (folder_) {
+      write_durably(folder_->to_write_in(), kKeptFile, kept_inspection_to_json(found, identity_));
     }
   } catch (const Error& e) {
     log::warning("{}: what was found is not kept: {}", vm_, e.sentence());

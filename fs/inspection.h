@@ -42,7 +42,7 @@ class Inspection {
 
   /// The VM's state is there: what is kept in `folder` is as good as new. `identity` names the
   /// source; of another one nothing is believed.
-  void attach(const std::string& folder, const std::string& identity);
+  void attach(const StateFolder& folder, const std::string& identity);
   /// For a reset, after Gate::change_everything(): what is kept is of another disk.
   void forget();
 
@@ -68,7 +68,8 @@ class Inspection {
   const Inspect inspect_;
 
   std::mutex file_mutex_;               // of the kept file; before mutex_
-  std::string folder_, identity_;       // guarded by file_mutex_
+  std::optional<StateFolder> folder_;   // guarded by file_mutex_
+  std::string identity_;                // guarded by file_mutex_
   mutable std::mutex mutex_;            // before the gate's; held for nothing slow
   std::optional<KeptInspection> kept_;  // guarded by mutex_
   std::shared_ptr<Event> running_;      // guarded by mutex_; null: none

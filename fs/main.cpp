@@ -64,10 +64,11 @@ ExitCode check(const fs::Options& options) {
 
 ExitCode list_states(const fs::Options& options) {
   for (const fs::StateSummary& state : fs::list_states(options.state_dir)) {
-    std::printf(
-        "%s\t%.1f MiB\t%s\t%s%s\n", clean_text(state.id).c_str(),
-        static_cast<double>(state.bytes) / (1 << 20), clean_text(state.record.source, 4096).c_str(),
-        state.held_by.empty() ? "" : "mounted at ", clean_text(state.held_by, 4096).c_str());
+    const std::string holder =
+        state.held_by ? "mounted at " + clean_text(*state.held_by, 4096) : std::string();
+    std::printf("%s\t%.1f MiB\t%s\t%s\n", clean_text(state.id).c_str(),
+                static_cast<double>(state.bytes) / (1 << 20),
+                clean_text(state.record.source, 4096).c_str(), holder.c_str());
   }
   return fs::exit_ok;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -9,7 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "inspect/base/unique_fd.h"
+#include "fs/state_folder.h"
+#include "fs/state_locks.h"
 
 namespace v2vfs::fs {
 
@@ -31,19 +31,19 @@ struct StateRecord {
   bool operator==(const StateRecord&) const = default;
 };
 
-/// One VM's state folder, locked as long as this lives.
+/// One VM's state, locked as long as this lives. Its folder is made when something is kept.
 class VmState {
  public:
-  VmState(std::string id, std::string folder, UniqueFd lock, StateRecord record);
+  VmState(std::string id, StateFolder folder, StateLocks::Lock lock, StateRecord record);
   VmState(VmState&&) noexcept = default;
   ~VmState();
 
   const std::string& id() const { return id_; }
-  const std::string& folder() const { return folder_; }
+  const StateFolder& folder() const { return folder_; }
   const StateRecord& record() const { return record_; }
   /// True if something is kept that could not be computed again.
   bool has_content() const;
-  /// Empties the folder and gives it to `record`.
+  /// Drops what is kept, and gives the state to `record`.
   void start_over(const StateRecord& record);
 
   /// If the state belongs to an earlier version of the source: what differs. Set by
@@ -51,8 +51,9 @@ class VmState {
   std::string stale;
 
  private:
-  std::string id_, folder_;
-  UniqueFd lock_;
+  std::string id_;
+  StateFolder folder_;
+  StateLocks::Lock lock_;
   StateRecord record_;
 };
 
@@ -62,57 +63,37 @@ class VmState {
 class StateDir {
  public:
   /// Makes `root` (0700) if it is missing. Throws StartError(exit_state) if it is not ours alone.
-  /// `mountpoint` is written into locks, for the next daemon to look at. `machines` are the folders
+  /// `mountpoint` is what other daemons are told. `machines` are the folders
   /// of this mount: a state that one of them made is no other's, even where two machines are the
   /// same.
-  StateDir(std::string root, std::string mountpoint, std::set<std::string> machines);
+  StateDir(std::string root, const std::string& mountpoint, std::set<std::string> machines);
 
-  /// Finds or makes the machine's state and locks it. Waits up to 30 s for a daemon whose mount is
-  /// gone; throws StartError(exit_state) if another one has it.
+  /// Finds the machine's state, or gives it one, and locks it. Waits up to 30 s for a daemon whose
+  /// mount is gone; throws StartError(exit_state) if another one has it.
   VmState open(const StateRecord& record);
 
   const std::string& root() const { return root_; }
   /// True while an open() waits for the daemon that has the state.
-  bool waits_for_another() const { return waiting_ > 0; }
+  bool waits_for_another() const { return locks_->is_waiting(); }
 
  private:
-  UniqueFd lock_folder(const std::string& folder);
   std::string choose_id(const StateRecord& record);
   std::optional<std::string> find(const StateRecord& record) const;
   std::string new_id(const StateRecord& record) const;
 
-  const std::string root_, mountpoint_;
+  const std::string root_;
   const std::set<std::string> machines_;
-  std::atomic<int> waiting_ = 0;
+  std::shared_ptr<StateLocks> locks_;
   std::mutex mutex_;
-  std::map<std::string, StateRecord> known_;  // by id; guarded by mutex_
-  std::set<std::string> opened_;              // ids; guarded by mutex_
-};
-
-/// A private folder inside `root`, `prefix`XXXXXX, removed with all in it when this ends. What a
-/// daemon left that was killed is removed first; a dead mount of ours in it, at `mnt`, is taken
-/// away.
-class PrivateFolder {
- public:
-  /// Throws StartError(exit_state).
-  PrivateFolder(const std::string& root, const std::string& prefix);
-  ~PrivateFolder();
-  static void remove_left(const std::string& root, const std::string& prefix);
-  PrivateFolder(const PrivateFolder&) = delete;
-  const std::string& path() const { return path_; }
-  /// Where something may be mounted; not there yet.
-  std::string mount_point() const { return path_ + "/mnt"; }
-
- private:
-  std::string path_;
-  UniqueFd lock_;
+  std::map<std::string, StateRecord> kept_;  // by id: those that nobody opened; guarded by mutex_
+  std::set<std::string> ids_;                // that are taken; guarded by mutex_
 };
 
 struct StateSummary {
   std::string id;
   StateRecord record;
-  std::uint64_t bytes = 0;  // on disk
-  std::string held_by;      // mount point; empty if nobody has it
+  std::uint64_t bytes = 0;             // on disk
+  std::optional<std::string> held_by;  // mount point; nullopt: nobody has it
 };
 
 std::vector<StateSummary> list_states(const std::string& root);

@@ -75,7 +75,7 @@ Vm::Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& con
            .uid = context.uid,
            .gid = context.gid,
            .read_only = context.read_only},
-          [this] { check_editable(); }),
+          [this] { prepare_to_edit(); }),
       work_(folder(), gate_, context.slow_work, guest_files_,
             [this](const auto& disks, const auto& change, const std::stop_token& stop) {
               context_.change_guest(folder(), options_.guest_choice, disks, change, stop);
@@ -176,9 +176,9 @@ StateRecord Vm::state_record(const std::string& identity) const {
 }
 
 std::shared_ptr<Disk> Vm::open_disk(std::size_t index, View view, const VmState& state) const {
-  const std::string overlay = overlay_folder(state.folder(), index);
+  const std::string overlay = overlay_folder(state.folder().path(), index);
   const std::string identity = view->source_identity();
-  if (const auto kept = OverlayStore::identity(*context_.io, overlay)) {
+  if (const auto kept = OverlayStore::identity(*state_io_, overlay)) {
     // Whatever the VM's state says: an overlay is over the disk that it was made over, or ESTALE.
     if (kept->source_identity != identity) {
       throw Error(ESTALE, fmt::format("{} is not the disk that it was when it was first written to",
@@ -188,7 +188,7 @@ std::shared_ptr<Disk> Vm::open_disk(std::size_t index, View view, const VmState&
     if (kept->layout_record != view->layout_record()) view = open_view(index, kept->layout_record);
   }
   auto identity_now = [this, index] { return open_view(index, std::nullopt)->source_identity(); };
-  return std::make_shared<Disk>(disk_file_name(index), std::move(view), *context_.io, overlay,
+  return std::make_shared<Disk>(disk_file_name(index), std::move(view), *state_io_, overlay,
                                 identity_now);
 }
 
@@ -204,7 +204,7 @@ std::vector<std::shared_ptr<Disk>> Vm::open_disks(std::vector<View> views,
       disks.push_back(open_disk(i, std::move(views[i]), state));
     } catch (const Error& e) {
       log::error("{}/{}: {}", folder(), file, e.sentence());
-      disks.push_back(std::make_shared<Disk>(file, e, overlay_folder(state.folder(), i)));
+      disks.push_back(std::make_shared<Disk>(file, e, overlay_folder(state.folder().path(), i)));
     }
   }
   return disks;
@@ -217,6 +217,7 @@ void Vm::load() {
   const bool readable = std::ranges::all_of(views, &View::operator bool);
   std::vector<std::string> guesses = guesses_of(views);
   VmState state = context_.states->open(state_record(identity));
+  state_io_ = io_of_state(*context_.io, state.folder());
   // While a disk cannot be read nobody knows whether the source changed, and "reset it" would be
   // the wrong advice. Each overlay still knows the disk that it is over (open_disk).
   if (!readable) state.stale.clear();
@@ -224,8 +225,8 @@ void Vm::load() {
   auto attributes = std::make_unique<AttributeStore>(state.folder());
   gate_.attach(state.folder());
   inspection_.attach(state.folder(), identity + options_.guest_choice.fingerprint());
-  guest_files_.attach(state.folder(), *context_.io);
-  work_.attach(state.folder(), *context_.io, disks);
+  guest_files_.attach(state.folder().path(), *state_io_);
+  work_.attach(state.folder().path(), *state_io_, disks);
 
   const std::lock_guard lock(mutex_);
   identity_ = identity;
@@ -322,7 +323,7 @@ std::string Vm::compatible_domain_xml() {
 std::optional<std::string> Vm::saved_domain_xml() {
   wait_loaded();
   const std::lock_guard lock(mutex_);
-  return state_ ? read_small_file(state_->folder(), kDomainFile) : std::nullopt;
+  return state_ ? read_small_file(state_->folder().path(), kDomainFile) : std::nullopt;
 }
 
 std::string Vm::domain_xml() {
@@ -356,13 +357,13 @@ void Vm::save_domain_xml(const std::string& text) {
   wait_loaded();
   const std::lock_guard lock(mutex_);
   if (!state_) throw Error(EIO, folder() + " has no state to keep domain.xml in");
-  write_durably(state_->folder(), kDomainFile, text);
+  write_durably(state_->folder().to_write_in(), kDomainFile, text);
 }
 
 void Vm::remove_saved_domain_xml() {
   wait_loaded();
   const std::lock_guard lock(mutex_);
-  if (state_) remove_durably(state_->folder(), kDomainFile);
+  if (state_) remove_durably(state_->folder().path(), kDomainFile);
 }
 
 }  // namespace v2vfs::fs

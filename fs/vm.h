@@ -157,7 +157,7 @@ class Vm {
   convert::DomainOptions domain_options() const;
   std::string domain_uuid() const;
   void discard_edits();
-  void check_editable() const;
+  void prepare_to_edit() const;
   void add_edits_to(VmStatus& status) const;
   void verify(const Caller& caller);
   convert::VerifyReport verify_disks();
@@ -172,6 +172,7 @@ class Vm {
   const std::shared_ptr<Event> loaded_event_ = std::make_shared<Event>();
   std::atomic<bool> loaded_ = false;
   std::atomic<bool> refuses_writers_ = false;
+  std::unique_ptr<Io> state_io_;                // set by load(); outlives the disks
   std::vector<std::shared_ptr<Disk>> disks_;    // guarded by mutex_
   std::optional<VmState> state_;                // guarded by mutex_
   std::unique_ptr<AttributeStore> attributes_;  // set by load()

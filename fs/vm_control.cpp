@@ -209,7 +209,7 @@ void Vm::reset() {
     guesses_ = std::move(guesses);
   }
   inspection_.attach(state.folder(), identity + options_.guest_choice.fingerprint());
-  work_.attach(state.folder(), *context_.io, all_disks());
+  work_.attach(state.folder().path(), *state_io_, all_disks());
   forget_content();
 }
 
@@ -279,11 +279,14 @@ void Vm::discard_edits() {
   gate_.discard_edits();
 }
 
-void Vm::check_editable() const {
+/// The edits' journal expects the state's folder.
+void Vm::prepare_to_edit() const {
   for (const auto& disk : all_disks()) {
     if (!disk->failure().empty()) throw Error(EIO, disk->file_name() + ": " + disk->failure());
     if (disk->frozen()) throw Error(EROFS, disk->file_name() + " was frozen with ctl freeze");
   }
+  const std::lock_guard lock(mutex_);
+  if (state_) state_->folder().to_write_in();
 }
 
 /// All or none.

@@ -12,7 +12,7 @@
 #include "fs/fuse_session.h"
 #include "fs/node_space.h"
 #include "fs/overlay/staged_disk.h"
-#include "fs/state_dir.h"
+#include "fs/private_folder.h"
 
 namespace v2vfs::fs {
 

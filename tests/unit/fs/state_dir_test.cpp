@@ -10,6 +10,7 @@
 
 #include "fs/durable_file.h"
 #include "fs/options.h"
+#include "fs/private_folder.h"
 #include "inspect/base/error.h"
 #include "tests/unit/fs/temporary_folder.h"
 
@@ -27,7 +28,7 @@ class StateDirTest : public ::testing::Test {
   std::string keep(const StateRecord& r) {
     StateDir dir(root(), "/mnt", {r.machine});
     const VmState state = dir.open(r);
-    write_durably(state.folder(), "domain.xml", "<domain/>");
+    write_durably(state.folder().to_write_in(), "domain.xml", "<domain/>");
     return state.id();
   }
   std::string root() const { return folder_.path() + "/states"; }
@@ -39,6 +40,63 @@ class StateDirTest : public ::testing::Test {
 TEST_F(StateDirTest, a_state_without_content_leaves_nothing_behind) {
   { StateDir(root(), "/mnt", {"web"}).open(record("web", identity_)); }
   EXPECT_TRUE(std::filesystem::is_empty(root()));
+}
+
+TEST_F(StateDirTest, a_folder_is_made_when_something_is_kept) {
+  StateDir dir(root(), "/mnt", {"web"});
+  std::optional<VmState> state = dir.open(record("web", identity_));
+  EXPECT_FALSE(std::filesystem::exists(state->folder().path()));
+  state->folder().to_write_in();
+  EXPECT_EQ(list_states(root()).at(0).record, record("web", identity_));
+  const std::string folder = state->folder().path();
+  state.reset();
+  EXPECT_FALSE(std::filesystem::exists(folder));  // only a record: nothing was kept after all
+}
+
+TEST_F(StateDirTest, a_state_of_which_nothing_is_kept_is_held_all_the_same) {
+  StateDir dir(root(), "/", {"web"});
+  const VmState state = dir.open(record("web", identity_));
+  const auto other = StateLocks::open(root(), "/elsewhere");
+  EXPECT_FALSE(other->try_lock(state.id()));
+  EXPECT_TRUE(other->try_lock("another"));
+  EXPECT_EQ(other->holder_of(state.id()), "/");
+  EXPECT_EQ(StateLocks::holder_in(root(), state.id()), "/");
+  EXPECT_FALSE(StateLocks::holder_in(root(), "another"));
+}
+
+TEST_F(StateDirTest, what_one_state_gives_back_another_daemon_gets_while_the_rest_stays_held) {
+  StateDir dir(root(), "/mnt", {"a", "b"});
+  std::optional<VmState> a = dir.open(record("a", identity_));
+  const VmState b = dir.open(record("b", other_));
+  const auto next = StateLocks::open(root(), "/next");
+  const std::string id = a->id();
+  a.reset();
+  EXPECT_TRUE(next->try_lock(id));
+  EXPECT_FALSE(next->try_lock(b.id()));
+}
+
+TEST_F(StateDirTest, the_file_of_locks_goes_with_the_last_who_has_it) {
+  std::filesystem::create_directory(root());
+  auto first = StateLocks::open(root(), "/a"), second = StateLocks::open(root(), "/b");
+  first.reset();
+  EXPECT_EQ(names_in(root()).size(), 1u);
+  second.reset();
+  EXPECT_TRUE(names_in(root()).empty());
+}
+
+TEST_F(StateDirTest, io_of_a_state_makes_its_folder_for_the_first_thing_in_it) {
+  StateDir dir(root(), "/mnt", {"web"});
+  const VmState state = dir.open(record("web", identity_));
+  const std::string& folder = state.folder().path();
+  const std::unique_ptr<Io> io = io_of_state(real_io(), state.folder());
+  EXPECT_FALSE(io->open(folder + "/disk-1/head"));
+  io->remove_folder(folder + "/staging");
+  io->sync_folder(folder);  // of which there is nothing
+  EXPECT_FALSE(std::filesystem::exists(folder));
+  io->make_folder(folder + "/disk-1");
+  EXPECT_EQ(list_states(root()).at(0).record, record("web", identity_));
+  EXPECT_TRUE(io->create(folder + "/disk-1/head"));
+  EXPECT_TRUE(io->open(folder + "/disk-1/head"));
 }
 
 TEST_F(StateDirTest, found_by_identity_wherever_the_source_went) {
@@ -83,13 +141,14 @@ TEST_F(StateDirTest, a_state_taken_over_from_a_daemon_that_left_nothing_is_made_
 TEST_F(StateDirTest, a_state_that_cannot_be_listed_is_not_taken_for_empty) {
   StateDir dir(root(), "/mnt", {"web"});
   std::optional<VmState> state = dir.open(record("web", identity_));
-  write_durably(state->folder(), "domain.xml", "<domain/>");
+  const std::string folder = state->folder().to_write_in();
+  write_durably(folder, "domain.xml", "<domain/>");
   const std::string aside = root() + "/aside";
-  std::filesystem::rename(state->folder(), aside);
+  std::filesystem::rename(folder, aside);
   write_durably(root(), state->id(), "no folder: listing it fails");
   const bool has_content = state->has_content();
   remove_durably(root(), state->id());
-  std::filesystem::rename(aside, state->folder());
+  std::filesystem::rename(aside, folder);
   EXPECT_TRUE(has_content);
 }
 
@@ -123,19 +182,18 @@ TEST_F(StateDirTest, a_state_in_use_is_listed_and_not_removed) {
     const std::vector<StateSummary> all = list_states(root());
     ASSERT_EQ(all.size(), 1u);
     EXPECT_EQ(all[0].id, id);
-    EXPECT_EQ(all[0].held_by, "/mnt");
+    EXPECT_EQ(all[0].held_by.value_or("nobody"), "/mnt");
     EXPECT_THROW(remove_state(root(), id), StartError);
   }
-  EXPECT_EQ(list_states(root())[0].held_by, "");
+  EXPECT_FALSE(list_states(root())[0].held_by);
   remove_state(root(), id);
   EXPECT_TRUE(list_states(root()).empty());
 }
 
 TEST_F(StateDirTest, listing_changes_nothing) {
   const std::string id = keep(record("web", identity_));
-  std::filesystem::remove(root() + "/" + id + "/lock");
-  EXPECT_EQ(list_states(root())[0].held_by, "");
-  EXPECT_FALSE(std::filesystem::exists(root() + "/" + id + "/lock"));
+  EXPECT_FALSE(list_states(root())[0].held_by);
+  EXPECT_EQ(names_in(root()), std::vector{id});
 }
 
 TEST_F(StateDirTest, refuses_a_folder_that_others_can_write_to) {
