@@ -17,9 +17,10 @@
 namespace v2vfs::ctl {
 namespace {
 
-// Reading is a wait for the daemon, hashing and writing are work: two overlap both, four are for
-// sources that answer slowly.
+// Reading is a wait for the daemon, hashing and writing are work. Parts are small enough to stay in
+// a processor's cache on their way.
 constexpr unsigned kThreads = 4;
+constexpr std::size_t kBufferBytes = 512 << 10;
 constexpr std::chrono::milliseconds kTick{200};
 constexpr std::size_t kZeroBlock = 64 << 10;  // zeros of this size are left out
 constexpr std::size_t kAlignment = 4096;
@@ -30,7 +31,7 @@ struct Free {
 using Buffer = std::unique_ptr<std::byte, Free>;
 
 Buffer aligned_buffer() {
-  auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, kPieceBytes));
+  auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, kBufferBytes));
   if (!memory) throw std::bad_alloc();
   return Buffer(memory);
 }
@@ -62,7 +63,23 @@ bool is_zero(std::span<const std::byte> block) {
          std::memcmp(block.data(), block.data() + 1, block.size() - 1) == 0;
 }
 
-std::string digest_of(std::span<const std::byte> data) { return Digest().add(data).hex(); }
+/// Reads a piece through the buffer; `use` gets each part with its place. The piece's digest.
+template <typename Use>
+std::string read_through(int fd, const std::string& name, const Piece& piece,
+                         std::span<std::byte> buffer, Use use) {
+  Digest digest;
+  for (std::uint64_t done = 0; done < piece.bytes;) {
+    const std::span<std::byte> part =
+        buffer.first(std::min<std::uint64_t>(buffer.size(), piece.bytes - done));
+    read_fully(fd, name, piece.offset + done, part);
+    digest.add(part);
+    use(piece.offset + done, part);
+    done += part.size();
+  }
+  return digest.hex();
+}
+
+void nothing(std::uint64_t, std::span<const std::byte>) {}
 
 }  // namespace
 
@@ -109,7 +126,7 @@ void DiskCopy::work_in_threads(const Body& body, const std::function<void()>& ti
 void DiskCopy::work(const Body& body) {
   try {
     const Buffer buffer = aligned_buffer();
-    body({buffer.get(), kPieceBytes});
+    body({buffer.get(), kBufferBytes});
   } catch (...) {
     const std::lock_guard lock(failure_mutex_);
     if (!failure_) failure_ = std::current_exception();
@@ -122,7 +139,7 @@ void DiskCopy::copy_all(std::span<std::byte> buffer) {
   while (!stopped()) {
     const std::optional<Piece> piece = pieces_.next();
     if (!piece) return;
-    if (!copy(*piece, buffer.first(piece->bytes))) counters_.skipped_bytes += piece->bytes;
+    if (!copy(*piece, buffer)) counters_.skipped_bytes += piece->bytes;
     counters_.done_bytes += piece->bytes;
   }
 }
@@ -130,29 +147,37 @@ void DiskCopy::copy_all(std::span<std::byte> buffer) {
 /// False: it was there already.
 bool DiskCopy::copy(const Piece& piece, std::span<std::byte> buffer) {
   const std::optional<std::string> before = record_.digest_of(piece);
-  if (before && resumed_.trusted && target_has(piece, *before, buffer)) return false;
-  read_fully(ends_.from, ends_.from_name, piece.offset, buffer);
-  const std::string digest = digest_of(buffer);
-  if (before == digest && !resumed_.trusted) {
-    if (target_has(piece, digest, buffer)) return false;
-    read_fully(ends_.from, ends_.from_name, piece.offset, buffer);  // it has the target's bytes now
-  }
+  if (before && is_there(piece, *before, buffer)) return false;
   if (resumed_.any) punch(piece);
-  write_data(piece, buffer);
-  record_.add(piece, digest);
+  const auto write = [&](std::uint64_t offset, std::span<const std::byte> part) {
+    write_data(offset, part);
+  };
+  record_.add(piece, read_through(ends_.from, ends_.from_name, piece, buffer, write));
   // So that the disk writes while we read on, and not all of it at the end.
   ::sync_file_range(ends_.to, static_cast<off_t>(piece.offset), static_cast<off_t>(piece.bytes),
                     SYNC_FILE_RANGE_WRITE);
   return true;
 }
 
-bool DiskCopy::target_has(const Piece& piece, const std::string& digest,
-                          std::span<std::byte> buffer) const {
-  read_fully(ends_.to, ends_.to_name, piece.offset, buffer);
-  return digest_of(buffer) == digest;
+/// The record is right about the target, and, where the source may have changed, about that too.
+bool DiskCopy::is_there(const Piece& piece, const std::string& digest,
+                        std::span<std::byte> buffer) const {
+  if (!resumed_.trusted &&
+      read_through(ends_.from, ends_.from_name, piece, buffer, nothing) != digest) {
+    return false;
+  }
+  return target_has(piece, digest, buffer);
 }
 
-void DiskCopy::write_data(const Piece& piece, std::span<const std::byte> data) const {
+bool DiskCopy::target_has(const Piece& piece, const std::string& digest,
+                          std::span<std::byte> buffer) const {
+  return read_through(ends_.to, ends_.to_name, piece, buffer, nothing) == digest;
+}
+
+/// All but zeros. By one thread at a time: the kernel lets one write into a file, and the others
+/// would wait for it spinning.
+void DiskCopy::write_data(std::uint64_t offset, std::span<const std::byte> data) {
+  const std::lock_guard lock(write_mutex_);
   for (std::size_t start = 0; start < data.size();) {
     std::size_t end = start;
     while (end < data.size()) {
@@ -160,7 +185,7 @@ void DiskCopy::write_data(const Piece& piece, std::span<const std::byte> data) c
       if (is_zero(data.subspan(end, block))) break;
       end += block;
     }
-    write_fully(ends_.to, ends_.to_name, piece.offset + start, data.subspan(start, end - start));
+    write_fully(ends_.to, ends_.to_name, offset + start, data.subspan(start, end - start));
     start = end + std::min(kZeroBlock, data.size() - end);
   }
 }
@@ -186,7 +211,7 @@ void DiskCopy::verify(const std::function<void()>& tick) {
           const Piece piece{at->first, at->second.first};
           const std::string digest = (at++)->second.second;
           lock.unlock();
-          if (!target_has(piece, digest, buffer.first(piece.bytes))) {
+          if (!target_has(piece, digest, buffer)) {
             throw file_error(EIO, ends_.to_name, piece.offset,
                              "what was read again is not what was written: this disk, or the "
                              "machine, is damaged");

@@ -49,8 +49,9 @@ class DiskCopy {
   bool stopped() const { return stop_.load(std::memory_order_relaxed); }
   void copy_all(std::span<std::byte> buffer);
   bool copy(const Piece& piece, std::span<std::byte> buffer);
+  bool is_there(const Piece& piece, const std::string& digest, std::span<std::byte> buffer) const;
   bool target_has(const Piece& piece, const std::string& digest, std::span<std::byte> buffer) const;
-  void write_data(const Piece& piece, std::span<const std::byte> data) const;
+  void write_data(std::uint64_t offset, std::span<const std::byte> data);
   void punch(const Piece& hole) const;
 
   const Ends ends_;
@@ -61,6 +62,7 @@ class DiskCopy {
   DataPieces pieces_;
   std::atomic<bool> stop_ = false;
   std::atomic<unsigned> working_ = 0;
+  std::mutex write_mutex_;
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
 };

@@ -53,14 +53,20 @@ void declare_looks(CLI::App& app, Command& command) {
   show->callback([&] { command.run = [] { return show_status(status); }; });
 
   static std::vector<std::string> words;
+  const auto run = [&command](int (*body)(const std::vector<std::string>&, bool)) {
+    command.run = [&command, body] {
+      catch_interrupts();
+      return body(words, command.quiet);
+    };
+  };
   CLI::App* const look =
       add(app, "inspect", "What a VM is: system, file systems, network, readiness");
   add_vms(look, words);
-  look->callback([&] { command.run = [&] { return show_inspections(words, command.quiet); }; });
+  look->callback([run] { run(&show_inspections); });
 
   CLI::App* const diff = add(app, "diff", "What converting changes in a guest, or has changed");
   add_vms(diff, words);
-  diff->callback([&] { command.run = [&] { return show_diffs(words, command.quiet); }; });
+  diff->callback([run] { run(&show_diffs); });
 }
 
 void declare_control(CLI::App& app, Command& command) {

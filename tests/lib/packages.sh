@@ -10,7 +10,8 @@ build_packages=(build-essential cmake ninja-build pkg-config libfuse3-dev fuse3 
 # is made of this host's kernel and programs.
 show_packages=(qemu-utils python3 e2fsprogs jq libxml2-utils linux-image-cloud-amd64 libguestfs-xfs)
 test_packages=(qemu-system-x86 swtpm swtpm-tools libvirt-daemon-system libvirt-clients dnsmasq-base ovmf debootstrap fio strace attr
-  clang-14 libclang-rt-14-dev libguestfs-tools dosfstools mtools cpio xz-utils vim-tiny nano patch git)
+  clang-14 libclang-rt-14-dev libguestfs-tools dosfstools mtools cpio xz-utils vim-tiny nano patch git
+  rsync man-db bsdextrautils systemd)
 
 # install_missing PACKAGE...: installs those that are not there; asks apt nothing when all are.
 install_missing() {
