@@ -68,6 +68,7 @@ bool Admission::can_start() const {
 
 Ruling Admission::start(Work work) {
   books_.running = work;
+  if (work == Work::converter) books_.before = books_.conversion;
   if (rules_.take_edits_at_start) books_.taken_edits = books_.pending_edits;
   Ruling ruling = wait();
   ruling.start = work;
@@ -98,13 +99,23 @@ Ruling Admission::beside_holders(const char* what) const {
                                    what, holders_text()));
 }
 
+bool Admission::is_refused_after_failure() const {
+  return rules_.refuse_after_failure && books_.conversion == Conversion::failed && !serve_failed_;
+}
+
+bool Admission::expects_conversion() const {
+  return books_.conversion == Conversion::wanted || is_refused_after_failure();
+}
+
+bool Admission::content_may_change() const {
+  return books_.running != Work::none || (wanted_work() != Work::none && can_start());
+}
+
 /// For whoever is about to have content. That nobody waits once there is a writer follows from
 /// this.
 Ruling Admission::content_ruling() {
   if (rules_.wait_for_running_work && books_.running != Work::none) return wait();
-  if (rules_.refuse_after_failure && books_.conversion == Conversion::failed) {
-    return refuse(EIO, books_.failure);
-  }
+  if (is_refused_after_failure()) return refuse(EIO, books_.failure);
   if (!books_.edit_failure.empty()) return refuse(EIO, books_.edit_failure);
   const Work wanted = wanted_work();
   if (wanted == Work::none) return proceed();
@@ -154,7 +165,7 @@ Ruling Admission::first_access(HandleId handle, Shape now) {
 Ruling Admission::write_without_handle() {
   Ruling ruling = books_.running != Work::none ? wait() : proceed();
   if (ruling.kind == Ruling::Kind::proceed && !has_writer()) {
-    if (books_.conversion == Conversion::failed) return refuse(EIO, books_.failure);
+    if (is_refused_after_failure()) return refuse(EIO, books_.failure);
     if (wanted_work() == Work::converter) ruling = wait();
   }
   if (ruling.kind == Ruling::Kind::wait) {
@@ -194,10 +205,12 @@ Ruling Admission::open_edit(pid_t pid) {
   return ruling;
 }
 
-void Admission::remember(std::uint64_t pending_edits, bool written, bool converted) {
-  books_.pending_edits = pending_edits;
-  if (converted) books_.conversion = Conversion::done;
-  if (written) books_.guest = Guest::unknown;
+void Admission::remember(Memory memory) {
+  books_.pending_edits = memory.pending_edits;
+  books_.conversion = memory.conversion;
+  books_.failure = std::move(memory.failure);
+  serve_failed_ = memory.serve_failed;
+  if (memory.written) books_.guest = Guest::unknown;
 }
 
 void Admission::edit_saved() {
@@ -240,9 +253,7 @@ Ruling Admission::demand(Work work) {
 Ruling Admission::demand_conversion() {
   if (books_.conversion == Conversion::done) return proceed();
   Ruling ruling = demand(Work::converter);
-  if (ruling.start != Work::none) {
-    books_.before = std::exchange(books_.conversion, Conversion::wanted);
-  }
+  if (ruling.start != Work::none) books_.conversion = Conversion::wanted;
   return ruling;
 }
 
@@ -253,6 +264,7 @@ Ruling Admission::demand_edits() {
 
 bool Admission::finish(WorkOutcome outcome, std::string why) {
   const Work work = std::exchange(books_.running, Work::none);
+  const Conversion before = std::exchange(books_.before, Conversion::none);
   const std::uint64_t taken =
       rules_.take_edits_at_start ? std::exchange(books_.taken_edits, 0) : books_.pending_edits;
   switch (outcome) {
@@ -274,25 +286,35 @@ bool Admission::finish(WorkOutcome outcome, std::string why) {
         books_.edit_failure = std::move(why);
       }
       return false;
+    case WorkOutcome::edits_failed:
+      books_.conversion = before;
+      books_.edit_failure = std::move(why);
+      return false;
     case WorkOutcome::not_clean:
       books_.guest = Guest::dirty;
-      if (work == Work::converter) books_.conversion = books_.before;
+      if (work == Work::converter) books_.conversion = before;
       return false;
     case WorkOutcome::nothing:
       books_.pending_edits -= taken;
       books_.edit_failure.clear();
       return false;
     case WorkOutcome::ended:
-      if (work == Work::converter) books_.conversion = books_.before;
+      if (work == Work::converter) books_.conversion = before;
       return false;
   }
   return false;
 }
 
-void Admission::serve_unconverted() {
-  if (books_.running == Work::converter) return;
+Ruling Admission::serve_unconverted() {
+  if (books_.running == Work::converter) {
+    return refuse(EBUSY, "it is being converted at this moment; try again when that is done");
+  }
+  if (books_.conversion == Conversion::done) {
+    return refuse(EBUSY, "it is converted: write reset to ctl, which drops that");
+  }
   books_.conversion = Conversion::none;
   books_.failure.clear();
+  return proceed();
 }
 
 Ruling Admission::start_over() {

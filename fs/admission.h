@@ -17,12 +17,13 @@ namespace v2vfs::fs {
 enum class Work { none, converter, applier };
 
 enum class WorkOutcome {
-  promoted,     // the base is what the work made of it
-  unsupported,  // the guest cannot be converted: it is served as it is
-  failed,       // nobody gets content until somebody decides
-  not_clean,    // the guest was not shut down: nothing was changed
-  nothing,      // there was nothing to do any more
-  ended,        // by ourselves: nothing was changed, it may start again
+  promoted,      // the base is what the work made of it
+  unsupported,   // the guest cannot be converted: it is served as it is
+  failed,        // nobody gets content until somebody decides
+  edits_failed,  // the same of the converter, which could not bring the edits in
+  not_clean,     // the guest was not shut down: nothing was changed
+  nothing,       // there was nothing to do any more
+  ended,         // by ourselves: nothing was changed, it may start again
 };
 
 enum class Conversion { none, wanted, done, unsupported, failed };
@@ -70,7 +71,7 @@ class Admission {
     std::uint64_t pending_edits = 0;
     std::uint64_t taken_edits = 0;  // of those, by the run that goes on
     std::string failure;            // why the conversion failed
-    Conversion before = Conversion::none;  // it was asked for by name
+    Conversion before = Conversion::none;  // the converter that runs was started
     std::string edit_failure;       // why edits could not be applied
     auto operator<=>(const Books&) const = default;
   };
@@ -79,9 +80,15 @@ class Admission {
       : rules_(rules), at_first_(conversion) {
     books_.conversion = conversion;
   }
-  /// What an earlier mount left: edits that wait, whether anybody has written to the disks, and
-  /// whether the guest is converted.
-  void remember(std::uint64_t pending_edits, bool written, bool converted);
+  /// What an earlier mount left, and what the user wants.
+  struct Memory {
+    std::uint64_t pending_edits = 0;
+    bool written = false;  // to the disks, by a VM
+    Conversion conversion = Conversion::none;
+    std::string failure = {};   // of failed
+    bool serve_failed = false;  // a guest whose conversion failed, as if there were none
+  };
+  void remember(Memory memory);
 
   // Disks. A handle that was admitted is closed once, also if its open reply did not arrive.
   /// Always proceeds: nothing is touched yet.
@@ -121,13 +128,18 @@ class Admission {
   bool finish(WorkOutcome outcome, std::string why = "");
   /// The guest counts as shut down until the next run has ended.
   void force() { books_.forced = true; }
-  void serve_unconverted();
+  /// Refuses: EBUSY while that is too early or too late.
+  Ruling serve_unconverted();
   /// Everything that was written is thrown away. Refuses: EBUSY while work runs.
   Ruling start_over();
 
   const Books& books() const { return books_; }
   bool has_writer() const { return count(Kind::writer) > 0; }
   std::size_t handles() const { return handles_.size(); }
+  /// The guest is to be converted before anybody has content.
+  bool expects_conversion() const;
+  /// Whoever has had no content yet may get another one than the disks have now.
+  bool content_may_change() const;
   /// Those who keep work that is wanted from starting.
   std::vector<pid_t> waiting_for() const;
 
@@ -152,12 +164,14 @@ class Admission {
   Ruling demand(Work work);
   HandleId add(Held held);
   bool order_end_of_look();
+  bool is_refused_after_failure() const;
   std::string holders_text() const;
 
   std::map<HandleId, Held> handles_;
   Books books_;
   AdmissionRules rules_;
   Conversion at_first_;
+  bool serve_failed_ = false;
 };
 
 }  // namespace v2vfs::fs

@@ -39,6 +39,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr std::size_t kGlancesAtOnce = 4;
 constexpr auto kLoadDeadline = std::chrono::seconds(2);
 
 void start_log(const Options& options) {
@@ -160,7 +161,7 @@ class Daemon {
   std::optional<Loader> loader_;
   std::optional<HostWatch> host_;
   std::optional<MachineInspector> inspector_;
-  std::optional<WorkQueue> slow_work_;
+  std::optional<WorkQueue> slow_work_, glances_;
   std::string vapp_text_;
   std::optional<Tree> tree_;
   std::optional<FuseSession> session_;
@@ -198,6 +199,7 @@ void Daemon::load() {
   host_.emplace(options_.accel, options_.state_dir);
   inspector_.emplace(inspector_setup());
   slow_work_.emplace(options_.appliances);
+  glances_.emplace(kGlancesAtOnce);
   context_ = {.mountpoint = options_.mountpoint,
               .read_only = options_.read_only,
               .uid = ::geteuid(),
@@ -211,16 +213,15 @@ void Daemon::load() {
                     return inspector_->inspect(vm, machine, choice, options, disks, stop);
                   },
               .open_guest =
-                  [this](const auto& vm, const auto& choice, auto changes, const auto& disks,
-                         const auto& stop) {
-                    return inspector_->open_guest(vm, choice, changes, disks, stop);
+                  [this](const auto& vm, const auto& choice, auto changes, const auto& plan,
+                         const auto& disks, const auto& stop) {
+                    return inspector_->open_guest(vm, choice, changes, plan, disks, stop);
                   },
               .change_guest =
                   [this](const auto& vm, const auto& choice, const auto& disks, const auto& change,
-                         const auto& stop) {
-                    inspector_->change(vm, choice, disks, change, stop);
-                  },
+                         const auto& stop) { inspector_->change(vm, choice, disks, change, stop); },
               .slow_work = &*slow_work_,
+              .glances = &*glances_,
               .hurry = [this](const Vm& vm) { loader_->hurry(vm); }};
   ::clock_gettime(CLOCK_REALTIME, &context_.started);
   if (!source_.appliances.empty()) vapp_text_ = inspect::vapp_json(source_);
@@ -337,7 +338,9 @@ void Daemon::finish() {
   }
   inspector_->stop();
   slow_work_->stop();
+  glances_->stop();
   session_.reset();
+  glances_.reset();  // they may hand on to slow work
   slow_work_.reset();
   for (const auto& vm : vms_) vm->flush();
   loader_.reset();

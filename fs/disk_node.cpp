@@ -49,10 +49,18 @@ class DiskHandle : public Handle {
   void fsync() override { disk_->barrier(); }
   void punch(std::uint64_t offset, std::uint64_t length, bool keep_size) override;
   std::uint64_t seek(std::uint64_t offset, int whence) override {
+    // Before this handle's first read the data may come to lie elsewhere, and a copy that was told
+    // of a hole there would lack it.
+    if (!bound_ && vm_->gate().content_may_change()) return seek_all_data(offset, whence);
     return disk_->seek(offset, whence);
   }
 
  private:
+  std::uint64_t seek_all_data(std::uint64_t offset, int whence) const {
+    const std::uint64_t end = disk_->bytes();
+    if (offset >= end) throw Error(ENXIO, "there is nothing behind the end");
+    return whence == SEEK_DATA ? offset : end;
+  }
   void prepare_to_write() {
     if (!writes_) throw Error(EBADF, disk_->file_name() + " is not open for writing");
     if (!bound_) bind();

@@ -51,11 +51,10 @@ void Gate::attach(const StateFolder& folder) {
   changes_ = read_changes(folder.path());
 }
 
-void Gate::serve(StartWork start_work, std::uint64_t pending_edits, bool written,
-                 bool converted) {
+void Gate::serve(StartWork start_work, Admission::Memory memory) {
   const std::lock_guard lock(mutex_);
   start_work_ = std::move(start_work);
-  admission_.remember(pending_edits, written, converted);
+  admission_.remember(std::move(memory));
 }
 
 /// With the lock held. A stop callback kills a process; it takes no lock of ours. What a look finds
@@ -152,7 +151,7 @@ void Gate::convert() {
 
 void Gate::serve_unconverted() {
   const std::lock_guard lock(mutex_);
-  admission_.serve_unconverted();
+  carry_out(admission_.serve_unconverted());
 }
 
 void Gate::force() {
@@ -240,8 +239,18 @@ Gate::Standing Gate::standing() const {
   const std::lock_guard lock(mutex_);
   const Admission::Books& books = admission_.books();
   const bool left_running = books.guest == Admission::Guest::dirty && !books.forced;
-  return {books.running, admission_.waiting_for(), books.edit_failure, left_running,
-          books.conversion, books.failure};
+  return {books.running,
+          admission_.waiting_for(),
+          books.edit_failure,
+          left_running,
+          books.conversion,
+          books.failure,
+          admission_.expects_conversion()};
+}
+
+bool Gate::content_may_change() const {
+  const std::lock_guard lock(mutex_);
+  return admission_.content_may_change();
 }
 
 }  // namespace v2vfs::fs

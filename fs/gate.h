@@ -56,9 +56,8 @@ class Gate {
   explicit Gate(std::string vm) : vm_(std::move(vm)), admission_(Conversion::none) {}
   /// The VM's state is there: `folder` keeps the count of changes. Throws Error.
   void attach(const StateFolder& folder);
-  /// Before anybody comes: what changes the disks, how many edits wait for it, and whether somebody
-  /// has written to the disks since the guest was known to be shut down.
-  void serve(StartWork start_work, std::uint64_t pending_edits, bool written, bool converted);
+  /// Before anybody comes: what changes the disks, and what is known of them.
+  void serve(StartWork start_work, Admission::Memory memory);
 
   // The rules are Admission's.
   Pass open_reader(pid_t pid, Shape shape);
@@ -111,8 +110,11 @@ class Gate {
     bool not_shut_down = false;
     Conversion conversion = Conversion::none;
     std::string failure;  // of the conversion
+    bool expects_conversion = false;
   };
   Standing standing() const;
+  /// As Admission's: where data lies now may not be where it lies for who reads next.
+  bool content_may_change() const;
 
  private:
   std::shared_ptr<Look> make_look();

@@ -2,6 +2,7 @@
 #include "fs/guest_converter.h"
 
 #include "convert/guest/capabilities_json.h"
+#include "convert/guest/conversion_json.h"
 #include "convert/guest/convert_guest.h"
 #include "fs/edit_applier.h"
 
@@ -14,6 +15,16 @@ WorkOutcome outcome_of(const std::string& state) {
   return state == "not-shut-down" ? WorkOutcome::not_clean : WorkOutcome::failed;
 }
 
+/// What keeps edits out. A source that was exported suspended has never been shut down, and nobody
+/// can do that: it is served as it is, and they wait.
+WorkResult outcome_of_edits(WorkResult edited, const WorkInput& input) {
+  if (edited.outcome == WorkOutcome::failed) edited.outcome = WorkOutcome::edits_failed;
+  if (edited.outcome != WorkOutcome::not_clean || input.may_have_run) return edited;
+  convert::ConversionPlan plan;
+  plan.reason = edited.why;
+  return {WorkOutcome::unsupported, edited.why, convert::conversion_json(plan), ""};
+}
+
 }  // namespace
 
 WorkResult convert_with_edits(inspect::Guest& guest, const WorkInput& input,
@@ -21,7 +32,7 @@ WorkResult convert_with_edits(inspect::Guest& guest, const WorkInput& input,
                               convert::ConversionOptions options) {
   if (!input.edits.empty()) {
     WorkResult edited = apply_user_edits(guest, input);
-    if (edited.outcome != WorkOutcome::promoted) return edited;
+    if (edited.outcome != WorkOutcome::promoted) return outcome_of_edits(std::move(edited), input);
     guest.unmount_all();
     for (const convert::GuestEdit& edit : input.edits) options.edited_paths.insert(edit.path);
   }

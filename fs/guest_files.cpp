@@ -62,6 +62,7 @@ GuestView& GuestFiles::view() {
     cache_.forget();
     known_changes_ = changes;
   }
+  if (!gate_.standing().expects_conversion) view_->show_plan(nullptr);
   return *view_;
 }
 
@@ -131,6 +132,7 @@ void GuestFiles::run(std::shared_ptr<Gate::Look> look, std::shared_ptr<Event> sa
   try {
     const std::unique_ptr<MountedGuest> guest = open_(look->changes(), look->stop());
     gate_.look_says(*look, guest->shut_down());
+    view_->show_plan(guest->planned());
     said->happen();
     serve(guest->guest(), look->stop());
   } catch (const Error& e) {

@@ -25,6 +25,8 @@ class MountedGuest {
   virtual inspect::Guest& guest() = 0;
   /// When it was opened no filesystem of it was left as if it ran.
   virtual bool shut_down() const = 0;
+  /// What a conversion will make of it; null: none is to come.
+  virtual std::shared_ptr<const PlannedFiles> planned() const { return nullptr; }
 };
 
 /// The files of one VM's guest: the view, what is known of the disks, and the work that asks the

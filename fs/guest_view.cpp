@@ -26,6 +26,27 @@ FileKind kind_of(EditKind kind) {
   }
 }
 
+FileKind kind_of(PlannedFile::Kind kind) {
+  switch (kind) {
+    case PlannedFile::Kind::folder:
+      return FileKind::directory;
+    case PlannedFile::Kind::symlink:
+      return FileKind::symlink;
+    default:
+      return FileKind::file;
+  }
+}
+
+/// As it will be; what is there keeps its owner and mode.
+void lay_over(const PlannedFile& planned, GuestView::Entry& entry, bool is_new) {
+  inspect::FileStat& stat = entry.stat;
+  is_new |= stat.kind != kind_of(planned.kind);
+  stat.kind = kind_of(planned.kind);
+  if (is_new) stat.permissions = planned.permissions;
+  entry.target = planned.target;
+  stat.bytes = stat.allocated_bytes = planned.text.size() + planned.target.size();
+}
+
 }  // namespace
 
 GuestView::GuestView(GuestTree& tree, EditJournal& journal, GuestViewOptions options)
@@ -34,15 +55,31 @@ GuestView::GuestView(GuestTree& tree, EditJournal& journal, GuestViewOptions opt
 GuestView::~GuestView() = default;
 
 bool GuestView::Seen::there() const {
-  return edit ? edit->wanted.kind != EditKind::absent : own.has_value();
+  if (edit) return edit->wanted.kind != EditKind::absent;
+  return planned ? planned->kind != PlannedFile::Kind::absent : own.has_value();
 }
 
 FileKind GuestView::Seen::kind() const {
-  return edit ? kind_of(edit->wanted.kind) : own->stat.kind;
+  if (edit) return kind_of(edit->wanted.kind);
+  return planned ? kind_of(planned->kind) : own->stat.kind;
 }
 
+void GuestView::show_plan(std::shared_ptr<const PlannedFiles> plan) {
+  const std::lock_guard lock(mutex_);
+  plan_ = std::move(plan);
+}
+
+/// The guest is asked first: whoever opens it brings the plan along.
 GuestView::Seen GuestView::see(const std::string& path) {
-  return {tree_.find(path), journal_.find(path)};
+  Seen seen{tree_.find(path), journal_.find(path), std::nullopt};
+  lay_plan_over(path, seen);
+  return seen;
+}
+
+void GuestView::lay_plan_over(const std::string& path, Seen& seen) const {
+  const PlannedFile* planned = plan_ && !seen.edit ? plan_->find(path) : nullptr;
+  if (!planned || (planned->kind == PlannedFile::Kind::folder && seen.own)) return;
+  seen.planned = *planned;
 }
 
 GuestView::Seen GuestView::expect(const std::string& path) {
@@ -62,6 +99,7 @@ GuestView::Seen GuestView::expect_in_folder(const std::string& path) {
 GuestView::Entry GuestView::to_entry(const std::string& path, const Seen& seen) const {
   Entry entry = seen.own.value_or(Entry{});
   entry.name = file_name(path);
+  if (seen.planned) lay_over(*seen.planned, entry, !seen.own);
   if (!seen.edit) return entry;
   const JournalEntry& edit = *seen.edit;
   inspect::FileStat& stat = entry.stat;
@@ -115,9 +153,13 @@ std::vector<GuestView::Entry> GuestView::merged(const std::string& path) {
     const std::string name = file_name(edit.path);
     seen[name].edit = std::move(edit);
   }
+  for (std::string& name : plan_ ? plan_->names_in(path) : std::vector<std::string>()) {
+    seen.try_emplace(std::move(name));
+  }
   std::vector<Entry> entries;
-  for (const auto& [name, one] : seen) {
+  for (auto& [name, one] : seen) {
     const std::string child = join_path(path, name);
+    lay_plan_over(child, one);
     if (one.there()) entries.push_back(shown(child, to_entry(child, one)));
   }
   return entries;
@@ -129,7 +171,8 @@ std::vector<GuestView::Entry> GuestView::list(const std::string& path) {
 }
 
 std::vector<Xattr> GuestView::xattrs_of(const std::string& path, const Seen& seen) {
-  return seen.edit ? seen.edit->wanted.xattrs : tree_.xattrs(path);
+  if (seen.edit) return seen.edit->wanted.xattrs;
+  return seen.own ? tree_.xattrs(path) : std::vector<Xattr>();
 }
 
 std::vector<Xattr> GuestView::xattrs(const std::string& path) {
@@ -142,6 +185,10 @@ std::string GuestView::read_locked(const std::string& path, const Seen& seen, st
   if (seen.kind() != FileKind::file) {
     throw Error(EINVAL, "{} is a special file of the guest: it is shown, not opened",
                 clean_text(path));
+  }
+  if (seen.planned) {
+    const std::string& text = seen.planned->text;
+    return offset < text.size() ? text.substr(offset, length) : std::string();
   }
   if (!seen.edit || !seen.edit->wanted.has_content) return tree_.read(path, offset, length);
   const std::string text = journal_.content(*seen.edit);
@@ -263,6 +310,7 @@ std::shared_ptr<OpenGuestFile> GuestView::open_for_reading(const std::string& pa
                 clean_text(path));
   }
   if (auto open = open_file(path)) return open;
+  if (seen.planned) return share(path, seen.planned->text);
   if (!seen.edit || !seen.edit->wanted.has_content) return nullptr;
   return share(path, journal_.content(*seen.edit));
 }

@@ -12,6 +12,7 @@
 #include "fs/edit_journal.h"
 #include "fs/guest_labels.h"
 #include "fs/guest_tree.h"
+#include "fs/planned_files.h"
 
 namespace v2vfs::fs {
 
@@ -54,7 +55,8 @@ class OpenGuestFile {
   bool changed_ = false;
 };
 
-/// A guest's files as its user sees them: the guest's own with the journal's edits laid over them.
+/// A guest's files as its user sees them: the guest's own, over them what a conversion that is to
+/// come will make of them, and over that the journal's edits.
 /// Paths are physical (guest_paths.h). Changes are durable when they return; they throw EROFS,
 /// EACCES (a place that is not edited), and as system calls do. Calls throw what the tree throws,
 /// and have then changed nothing. Thread safe.
@@ -65,6 +67,9 @@ class GuestView {
   /// `tree` and `journal` outlive it.
   GuestView(GuestTree& tree, EditJournal& journal, GuestViewOptions options);
   ~GuestView();
+
+  /// Null: no conversion is to come.
+  void show_plan(std::shared_ptr<const PlannedFiles> plan);
 
   std::optional<Entry> find(const std::string& path);
   std::vector<Entry> list(const std::string& path);
@@ -98,14 +103,16 @@ class GuestView {
  private:
   friend class OpenGuestFile;
 
-  /// A path as it stands: what the guest has, and the edit over it.
+  /// A path as it stands: what the guest has, and the edit or the plan over it.
   struct Seen {
     std::optional<Entry> own;
     std::optional<JournalEntry> edit;
+    std::optional<PlannedFile> planned;  // only where there is no edit
     bool there() const;
     inspect::FileKind kind() const;
   };
   Seen see(const std::string& path);
+  void lay_plan_over(const std::string& path, Seen& seen) const;
   Seen expect(const std::string& path);
   Seen expect_in_folder(const std::string& path);
   Entry to_entry(const std::string& path, const Seen& seen) const;
@@ -120,12 +127,14 @@ class GuestView {
   EditJournal::Change change_of(const std::string& path, const Seen& seen);
   EditJournal::Change new_change(const std::string& path, const Seen& seen, convert::EditKind kind,
                                  std::uint32_t permissions);
+  EditJournal::Change change_of_planned(const std::string& path, const Seen& seen);
   EditJournal::Change removal_of(const std::string& path, const Seen& seen);
   void take_attributes(JournalEntry& entry, const std::string& path, const Seen& replaced,
                        bool narrow);
   void label(JournalEntry& entry);
   void save_content(const std::string& path, const std::string& text);
   void save(EditJournal::Change change);
+  void save(std::vector<EditJournal::Change> changes);
   std::shared_ptr<OpenGuestFile> share(const std::string& path, std::string text);
   std::shared_ptr<OpenGuestFile> open_file(const std::string& path) const;
   void orphan(const std::string& path);
@@ -137,6 +146,7 @@ class GuestView {
   /// Recursive: whoever looks at an open file may turn out to be the last who does.
   mutable std::recursive_mutex mutex_;
   GuestLabels labels_;                                        // guarded by mutex_
+  std::shared_ptr<const PlannedFiles> plan_;                  // guarded by mutex_; or null
   std::map<std::string, std::weak_ptr<OpenGuestFile>> open_;  // guarded by mutex_
   std::uint64_t unsaved_bytes_ = 0;                           // guarded by mutex_
 };

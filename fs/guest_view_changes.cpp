@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "fs/guest_paths.h"
 #include "fs/guest_view.h"
@@ -74,10 +75,26 @@ void GuestView::check_writable(const std::string& path) const {
   }
 }
 
+/// What is in a folder that only the plan has needs that folder of its own: edits come first.
+void GuestView::save(std::vector<EditJournal::Change> changes) {
+  std::vector<EditJournal::Change> folders;
+  for (const EditJournal::Change& change : changes) {
+    if (change.entry.wanted.kind == EditKind::absent) continue;
+    for (std::string at = parent_path(change.entry.path); at != "/"; at = parent_path(at)) {
+      const Seen seen = see(at);
+      if (!seen.planned) break;
+      folders.push_back(new_change(at, seen, EditKind::directory, seen.planned->permissions));
+    }
+  }
+  changes.insert(changes.begin(), std::make_move_iterator(folders.rbegin()),
+                 std::make_move_iterator(folders.rend()));
+  journal_.save(std::move(changes));
+}
+
 void GuestView::save(EditJournal::Change change) {
   std::vector<EditJournal::Change> changes;
   changes.push_back(std::move(change));
-  journal_.save(std::move(changes));
+  save(std::move(changes));
 }
 
 EditJournal::Change GuestView::change_of(const std::string& path, const Seen& seen) {
@@ -89,6 +106,7 @@ EditJournal::Change GuestView::change_of(const std::string& path, const Seen& se
   if (is_special(seen.kind())) {
     throw Error(EACCES, "{} is a special file of the guest", clean_text(path));
   }
+  if (seen.planned) return change_of_planned(path, seen);
   JournalEntry& entry = change.entry;
   entry.path = path;
   entry.replaced = replaced_by(seen.own);
@@ -99,6 +117,20 @@ EditJournal::Change GuestView::change_of(const std::string& path, const Seen& se
   entry.wanted.target = seen.own->target;
   entry.wanted.xattrs = tree_.xattrs(path);
   entry.chosen = {true, true, true, true};  // they are the guest's own
+  return change;
+}
+
+/// The user's from now on, with what it was shown with.
+EditJournal::Change GuestView::change_of_planned(const std::string& path, const Seen& seen) {
+  const Entry entry = to_entry(path, seen);
+  EditJournal::Change change =
+      new_change(path, seen, edit_kind(entry.stat.kind), entry.stat.permissions);
+  if (seen.own && seen.own->stat.kind == entry.stat.kind) {
+    take_attributes(change.entry, path, {seen.own, std::nullopt, std::nullopt}, false);
+  }
+  change.entry.chosen = {true, true, true, true};
+  change.entry.wanted.target = seen.planned->target;
+  if (change.entry.wanted.has_content) change.content = seen.planned->text;
   return change;
 }
 
@@ -117,6 +149,10 @@ EditJournal::Change GuestView::new_change(const std::string& path, const Seen& s
 }
 
 EditJournal::Change GuestView::removal_of(const std::string& path, const Seen& seen) {
+  if (seen.planned && !seen.own) {
+    throw Error(EACCES, "{} is what the conversion will make: edit it, and yours is kept",
+                clean_text(path));
+  }
   EditJournal::Change change;
   change.entry.path = path;
   change.entry.replaced = replaced_by(seen.own);
@@ -163,7 +199,7 @@ void GuestView::create(const std::string& path, std::uint32_t permissions) {
   if (seen.there()) throw Error(EEXIST, "{} is there already", clean_text(path));
   EditJournal::Change change = new_change(path, seen, EditKind::file, permissions);
   if (seen.own && seen.own->stat.kind == FileKind::file) {
-    take_attributes(change.entry, path, {seen.own, std::nullopt}, true);
+    take_attributes(change.entry, path, {seen.own, std::nullopt, std::nullopt}, true);
   }
   change.content = "";
   save(std::move(change));
@@ -320,12 +356,12 @@ void GuestView::rename(const std::string& from, const std::string& to, bool may_
   if (is_file && target.there() && target.kind() == FileKind::file) {
     take_attributes(moved.entry, to, target, false);
   } else if (is_file && target.own && target.own->stat.kind == FileKind::file) {
-    take_attributes(moved.entry, to, {target.own, std::nullopt}, false);
+    take_attributes(moved.entry, to, {target.own, std::nullopt, std::nullopt}, false);
   }
   std::vector<EditJournal::Change> changes;
   changes.push_back(std::move(moved));
   changes.push_back(removal_of(from, source));
-  journal_.save(std::move(changes));
+  save(std::move(changes));
   replaced_open = open_file(to);
   orphan(to);
   open_.erase(from);

@@ -53,8 +53,23 @@ void Inspection::forget() {
 std::optional<std::string> Inspection::kept_text(InspectionFormat format) const {
   if (!kept_) return std::nullopt;
   const InspectionTexts& texts = kept_->texts;
-  if (format == InspectionFormat::conversion) return texts.conversion;
-  return format == InspectionFormat::json ? texts.json : texts.xml;
+  switch (format) {
+    case InspectionFormat::json:
+      return texts.json;
+    case InspectionFormat::xml:
+      return texts.xml;
+    case InspectionFormat::conversion:
+      return texts.conversion;
+    case InspectionFormat::capabilities:
+      return texts.capabilities;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Inspection::current_text(InspectionFormat format) const {
+  const std::lock_guard lock(mutex_);
+  if (!kept_ || kept_->changes != gate_.changes()) return std::nullopt;
+  return kept_text(format);
 }
 
 std::string Inspection::text(InspectionFormat format) {

@@ -17,10 +17,11 @@ namespace v2vfs::fs {
 /// inspection.json, inspection.xml, and conversion.json as planned, of one moment.
 struct InspectionTexts {
   std::string json, xml, conversion;
+  std::string capabilities;  // of the converted guest; empty: it cannot be converted
   bool shut_down = true;  // no filesystem of the guest was left as if it ran
 };
 
-enum class InspectionFormat { json, xml, conversion };
+enum class InspectionFormat { json, xml, conversion, capabilities };
 
 /// What is kept of an inspection between mounts.
 struct KeptInspection {
@@ -50,6 +51,8 @@ class Inspection {
   /// Error: EBUSY beside a writer if there is none, EIO if the guest could not be read (the next
   /// call tries again).
   std::string text(InspectionFormat format);
+  /// The text as of now, if it is known.
+  std::optional<std::string> current_text(InspectionFormat format) const;
   /// Of the last text; 0 if there is none.
   std::uint64_t bytes(InspectionFormat format) const;
   bool running() const;

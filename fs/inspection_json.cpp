@@ -9,15 +9,19 @@ namespace {
 using nlohmann::ordered_json;
 
 /// Raised when inspection finds other things in the same disks.
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
 
 }  // namespace
 
 std::string kept_inspection_to_json(const KeptInspection& kept, const std::string& identity) {
-  const ordered_json object = {{"format", kFormat},       {"version", V2VFS_VERSION},
-                               {"identity", identity},    {"changes", kept.changes},
-                               {"json", kept.texts.json}, {"xml", kept.texts.xml},
-                               {"conversion", kept.texts.conversion}};
+  const ordered_json object = {{"format", kFormat},
+                               {"version", V2VFS_VERSION},
+                               {"identity", identity},
+                               {"changes", kept.changes},
+                               {"json", kept.texts.json},
+                               {"xml", kept.texts.xml},
+                               {"conversion", kept.texts.conversion},
+                               {"capabilities", kept.texts.capabilities}};
   return object.dump(1, ' ', true, ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -31,7 +35,7 @@ std::optional<KeptInspection> kept_inspection_from_json(const std::string& text,
   return KeptInspection{
       object.at("changes").get<std::uint64_t>(),
       {object.at("json").get<std::string>(), object.at("xml").get<std::string>(),
-       object.at("conversion").get<std::string>()}};
+       object.at("conversion").get<std::string>(), object.at("capabilities").get<std::string>()}};
 } catch (const ordered_json::exception&) {
   return std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "convert/guest/capabilities_json.h"
 #include "convert/guest/conversion_json.h"
 #include "inspect/base/text.h"
 #include "inspect/guest/inspect_guest.h"
@@ -20,26 +21,6 @@ const Error& ended() {
   static const Error error(ECANCELED, "the appliance was ended: its disks are needed otherwise");
   return error;
 }
-
-class LeasedGuest : public MountedGuest {
- public:
-  LeasedGuest(ApplianceLease lease, std::shared_ptr<Workshop::Run> run,
-              std::shared_ptr<std::atomic<bool>> shut_down, const std::stop_token& stop,
-              std::function<void()> end)
-      : run_(std::move(run)),
-        shut_down_(std::move(shut_down)),
-        lease_(std::move(lease)),
-        end_(stop, std::move(end)) {}
-  inspect::Guest& guest() override { return lease_.guest(); }
-  bool shut_down() const override { return *shut_down_; }
-  ApplianceLease& lease() { return lease_; }
-
- private:
-  const std::shared_ptr<Workshop::Run> run_;
-  const std::shared_ptr<std::atomic<bool>> shut_down_;
-  ApplianceLease lease_;
-  const std::stop_callback<std::function<void()>> end_;
-};
 
 inspect::InspectOptions options_for(const GuestChoice& choice, std::uint32_t memory_mib) {
   inspect::InspectOptions options;
@@ -59,9 +40,35 @@ Error no_root(const inspect::GuestInspection& found) {
   return Error(EIO, "no operating system was found on its disks");
 }
 
-/// The chosen root with what its fstab mounts on it. True if the guest was shut down.
-bool mount_tree(inspect::Guest& guest, inspect::InspectOptions options) {
-  options.open_initrds = options.list_applications = false;
+}  // namespace
+
+class MachineInspector::LeasedGuest : public MountedGuest {
+ public:
+  LeasedGuest(ApplianceLease lease, std::shared_ptr<Workshop::Run> run,
+              std::shared_ptr<const Found> found, const std::stop_token& stop,
+              std::function<void()> end)
+      : run_(std::move(run)),
+        found_(std::move(found)),
+        lease_(std::move(lease)),
+        end_(stop, std::move(end)) {}
+  inspect::Guest& guest() override { return lease_.guest(); }
+  bool shut_down() const override { return found_->shut_down; }
+  std::shared_ptr<const PlannedFiles> planned() const override { return found_->planned; }
+  ApplianceLease& lease() { return lease_; }
+
+ private:
+  const std::shared_ptr<Workshop::Run> run_;
+  const std::shared_ptr<const Found> found_;
+  ApplianceLease lease_;
+  const std::stop_callback<std::function<void()>> end_;
+};
+
+/// The chosen root with what its fstab mounts on it. Only a plan needs all that can be known.
+MachineInspector::Found MachineInspector::mount_tree(inspect::Guest& guest,
+                                                     inspect::InspectOptions options,
+                                                     const PlanGuest& plan) {
+  if (!plan) options.open_initrds = options.list_applications = false;
+  guest.unmount_all();
   const inspect::GuestInspection found = inspect::inspect_guest(guest, options);
   const inspect::GuestFacts* chosen = found.chosen_guest();
   if (!chosen) throw no_root(found);
@@ -70,10 +77,10 @@ bool mount_tree(inspect::Guest& guest, inspect::InspectOptions options) {
     if (!mount.mounted || mount.path == "/") continue;
     guest.mount({mount.device, mount.path, mount.subvolume, false});
   }
-  return found.disks.in_use.empty();
+  Found result{found.disks.in_use.empty(), nullptr, plan != nullptr};
+  if (plan) result.planned = std::make_shared<const PlannedFiles>(plan(found));
+  return result;
 }
-
-}  // namespace
 
 MachineInspector::MachineInspector(Setup setup)
     : setup_(std::move(setup)),
@@ -160,8 +167,11 @@ InspectionTexts MachineInspector::inspect(const std::string& vm,
     const std::unique_ptr<Workshop::Run> run = workshop_.begin(disks);
     found = with_memory(vm, [&] { return look(vm, choice, *run, stop); });
   }
+  const convert::ConversionPlan plan = convert::plan_conversion(found, machine, options);
+  const bool planned = plan.state == convert::PlanState::planned;
   return {inspect::inspection_json(machine, found, as_of), inspect::inspection_xml(found),
-          convert::conversion_json(convert::plan_conversion(found, machine, options)),
+          convert::conversion_json(plan),
+          planned ? convert::capabilities_to_json(plan.capabilities) : "",
           found.disks.in_use.empty()};
 }
 
@@ -171,8 +181,7 @@ MachineInspector::Shown MachineInspector::show(const std::string& vm, std::uint6
   Shown& shown = shown_[vm];
   if (!shown.run || shown.changes != changes) {
     if (shown.run) pool_.end(shown.key, ended());
-    shown = {changes, std::to_string(next_++), workshop_.begin(disks),
-             std::make_shared<std::atomic<bool>>(true)};
+    shown = {changes, std::to_string(next_++), workshop_.begin(disks), std::make_shared<Found>()};
   }
   return shown;
 }
@@ -180,14 +189,15 @@ MachineInspector::Shown MachineInspector::show(const std::string& vm, std::uint6
 std::unique_ptr<MountedGuest> MachineInspector::lease_mounted(const std::string& vm,
                                                               const GuestChoice& choice,
                                                               const Shown& shown,
+                                                              const PlanGuest& plan,
                                                               const std::stop_token& stop) {
   const inspect::GuestSettings settings = settings_for(vm, *shown.run);
   auto guest =
-      std::make_unique<LeasedGuest>(lease({shown.key, settings}, stop), shown.run, shown.shut_down,
+      std::make_unique<LeasedGuest>(lease({shown.key, settings}, stop), shown.run, shown.found,
                                     stop, [this, key = shown.key] { pool_.end(key, ended()); });
-  if (guest->lease().was_warm()) return guest;
+  if (guest->lease().was_warm() && (!plan || shown.found->looked_for_plan)) return guest;
   try {
-    *shown.shut_down = mount_tree(guest->guest(), options_for(choice, settings.memory_mib));
+    *shown.found = mount_tree(guest->guest(), options_for(choice, settings.memory_mib), plan);
   } catch (const std::exception&) {
     guest->lease().do_not_keep();
     throw;
@@ -196,10 +206,10 @@ std::unique_ptr<MountedGuest> MachineInspector::lease_mounted(const std::string&
 }
 
 std::unique_ptr<MountedGuest> MachineInspector::open_guest(
-    const std::string& vm, const GuestChoice& choice, std::uint64_t changes,
+    const std::string& vm, const GuestChoice& choice, std::uint64_t changes, const PlanGuest& plan,
     const std::vector<std::shared_ptr<Disk>>& disks, const std::stop_token& stop) {
   const Shown shown = show(vm, changes, disks);
-  return with_memory(vm, [&] { return lease_mounted(vm, choice, shown, stop); });
+  return with_memory(vm, [&] { return lease_mounted(vm, choice, shown, plan, stop); });
 }
 
 /// finish() says whether all that was written is there; then nobody but the run's end is missing.

@@ -18,6 +18,7 @@
 #include "fs/guest_choice.h"
 #include "fs/guest_files.h"
 #include "fs/inspection.h"
+#include "fs/planned_files.h"
 #include "fs/vm_work.h"
 #include "fs/workshop.h"
 #include "inspect/model.h"
@@ -49,9 +50,10 @@ class MachineInspector {
                           const std::vector<std::shared_ptr<Disk>>& disks,
                           const std::stop_token& stop);
   /// As GuestFiles::Open, for the VM of that name. The appliance stays warm, with all that is
-  /// mounted in it, for the next one who opens the guest with the same `changes`.
+  /// mounted in it, for the next one who opens the guest with the same `changes`. `plan`: what a
+  /// conversion makes of it; null: none is to come.
   std::unique_ptr<MountedGuest> open_guest(const std::string& vm, const GuestChoice& choice,
-                                           std::uint64_t changes,
+                                           std::uint64_t changes, const PlanGuest& plan,
                                            const std::vector<std::shared_ptr<Disk>>& disks,
                                            const std::stop_token& stop);
   /// As VmWork::WithGuest, for the VM of that name.
@@ -62,12 +64,18 @@ class MachineInspector {
   void stop();
 
  private:
+  /// What a guest that is mounted was like.
+  struct Found {
+    bool shut_down = true;
+    std::shared_ptr<const PlannedFiles> planned;
+    bool looked_for_plan = false;
+  };
   /// Disks that are shown for an appliance that stays.
   struct Shown {
     std::uint64_t changes = 0;
     std::string key;  // of the pool
     std::shared_ptr<Workshop::Run> run;
-    std::shared_ptr<std::atomic<bool>> shut_down;  // was the guest, when it was mounted?
+    std::shared_ptr<Found> found;  // set by who mounts it, before another one gets it
   };
   Shown show(const std::string& vm, std::uint64_t changes,
              const std::vector<std::shared_ptr<Disk>>& disks);
@@ -78,7 +86,11 @@ class MachineInspector {
                    const std::vector<std::shared_ptr<StagedDisk>>& disks,
                    const ChangeStaged& change, const std::stop_token& stop);
   std::unique_ptr<MountedGuest> lease_mounted(const std::string& vm, const GuestChoice& choice,
-                                              const Shown& shown, const std::stop_token& stop);
+                                              const Shown& shown, const PlanGuest& plan,
+                                              const std::stop_token& stop);
+  class LeasedGuest;
+  static Found mount_tree(inspect::Guest& guest, inspect::InspectOptions options,
+                          const PlanGuest& plan);
   std::uint32_t memory_of(const std::string& vm) const;
   void needs_memory(const std::string& vm, std::uint32_t mib);
   /// What `attempt` returns; once more if the VM turns out to need more memory.

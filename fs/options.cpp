@@ -143,6 +143,8 @@ bool set_vm_option(VmOptions& vm, const std::string& name, const std::string& va
   if (name == "convert") {
     vm.convert =
         choose<Convert>(name, value, {{"auto", Convert::automatic}, {"off", Convert::off}});
+  } else if (name == "on-failure") {
+    vm.serve_failed = choose<bool>(name, value, {{"error", false}, {"serve", true}});
   } else if (name == "layout") {
     vm.layout = choose<LayoutChoice>(
         name, value, {{"auto", LayoutChoice::automatic}, {"plain", LayoutChoice::plain}});
@@ -294,7 +296,8 @@ constexpr const char* kFooter =
   keyfile=DEVICE:FILE  opens the LUKS container DEVICE (or all) with the key in FILE
                        (repeatable)
   guest-owner          show them with the owners that they have in the guest
-  convert=auto|off     the same in this version: write convert to ctl to have a guest converted
+  convert=auto|off     auto: a Linux guest is converted to virtio when its disks are first used
+  on-failure=error|serve   what a guest whose conversion failed is: not served, or as it was
   keep-tools           leave the old hypervisor's tools in the guest as they are
   firstboot=remove-tools|guest-agent   what a converted guest does itself at its next boot
                        (repeatable)

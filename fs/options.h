@@ -42,6 +42,7 @@ enum class Convert { automatic, off };
 /// Options that can also be given for one VM: `-o VM/option=value`.
 struct VmOptions {
   Convert convert = Convert::automatic;
+  bool serve_failed = false;  // a guest whose conversion failed
   convert::LayoutChoice layout = convert::LayoutChoice::automatic;
   std::optional<std::uint64_t> reserve_bytes;
   convert::VerifyChoice verify = convert::VerifyChoice::manifest;

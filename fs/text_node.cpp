@@ -159,7 +159,8 @@ class DomainNode::Editor : public Handle {
 
 DomainNode::DomainNode(NodeId id, const MountContext& context, std::shared_ptr<Vm> vm)
     : TextNode(
-          id, context, [vm] { return vm->domain_xml(); }, vm) {}
+          id, context, [vm] { return vm->domain_xml(); }, vm,
+          [vm] { return vm->domain_xml_bytes(); }) {}
 
 Attr DomainNode::attr() {
   Attr attr = TextNode::attr();

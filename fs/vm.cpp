@@ -69,17 +69,22 @@ Vm::Vm(inspect::FoundMachine machine, VmOptions options, const MountContext& con
       guest_files_(
           folder(), gate_, context.slow_work,
           [this](std::uint64_t changes, const std::stop_token& stop) {
-            return context_.open_guest(folder(), options_.guest_choice, changes, all_disks(), stop);
+            return context_.open_guest(folder(), options_.guest_choice, changes, planner(),
+                                       all_disks(), stop);
           },
           {.guest_owner = options_.guest_owner,
            .uid = context.uid,
            .gid = context.gid,
            .read_only = context.read_only},
           [this] { prepare_to_edit(); }),
+      outlook_(folder(), context.glances),
       work_(folder(), gate_, context.slow_work, guest_files_,
             [this](const auto& disks, const auto& change, const std::stop_token& stop) {
               context_.change_guest(folder(), options_.guest_choice, disks, change, stop);
-            }),
+            },
+            outlook_,
+            {.convert = options_.convert == Convert::automatic && context.change_guest,
+             .serve_failed = options_.serve_failed}),
       snapshots_(
           machine_.spec,
           [this](const inspect::DiskSpec& disk) { return open_view(disk, std::nullopt); },
@@ -226,6 +231,7 @@ void Vm::load() {
   gate_.attach(state.folder());
   inspection_.attach(state.folder(), identity + options_.guest_choice.fingerprint());
   guest_files_.attach(state.folder().path(), *state_io_);
+  outlook_.attach(state.folder(), conversion_key(), disks);
   work_.attach(state.folder().path(), *state_io_, disks);
 
   const std::lock_guard lock(mutex_);
@@ -302,6 +308,14 @@ convert::ConversionOptions Vm::conversion_options() const {
   return options;
 }
 
+/// Null: no conversion is to come.
+PlanGuest Vm::planner() {
+  if (!gate_.standing().expects_conversion) return nullptr;
+  return [this](const inspect::GuestInspection& found) {
+    return convert::plan_conversion(found, spec(), conversion_options());
+  };
+}
+
 /// Media lie in the source itself: the mount has none of them.
 std::vector<std::string> Vm::media_paths() const {
   std::vector<std::string> paths;
@@ -326,13 +340,53 @@ std::optional<std::string> Vm::saved_domain_xml() {
   return state_ ? read_small_file(state_->folder().path(), kDomainFile) : std::nullopt;
 }
 
-std::string Vm::domain_xml() {
-  if (auto saved = saved_domain_xml()) return *saved;
-  const std::string can = work_.last().capabilities;
-  if (can.empty()) return compatible_domain_xml();
-  return convert::converted_domain(spec(), convert::capabilities_from_json(can), folder(),
+/// Empty: on what the machine had.
+std::string Vm::domain_with(const std::string& capabilities) {
+  if (capabilities.empty()) return compatible_domain_xml();
+  return convert::converted_domain(spec(), convert::capabilities_from_json(capabilities), folder(),
                                    domain_uuid(), domain_disks(), domain_options())
       .xml;
+}
+
+/// Of the guest as whoever uses its disks next gets it. Once somebody has been told that it will be
+/// a converted one, it is that or nothing.
+std::string Vm::capabilities() {
+  if (const auto known = known_capabilities()) return *known;
+  if (!outlook_.may_hold_linux()) return "";
+  try {
+    return inspection_.text(InspectionFormat::capabilities);
+  } catch (const Error&) {
+    if (options_.serve_failed) return "";
+    throw;
+  }
+}
+
+/// The same without any work.
+std::optional<std::string> Vm::known_capabilities() const {
+  if (std::string now = work_.last().capabilities; !now.empty()) return now;
+  const bool is_open = outlook_.record().decision == ConversionRecord::Decision::open;
+  if (!is_open || !gate_.standing().expects_conversion) return "";
+  if (!outlook_.may_hold_linux_as_known().value_or(true)) return "";
+  return inspection_.current_text(InspectionFormat::capabilities);
+}
+
+std::string Vm::domain_xml() {
+  if (auto saved = saved_domain_xml()) return *saved;
+  wait_loaded();
+  const std::string can = capabilities();
+  if (!can.empty() && work_.last().capabilities.empty()) outlook_.promise();
+  return domain_with(can);
+}
+
+std::uint64_t Vm::domain_xml_bytes() {
+  if (auto saved = saved_domain_xml()) return saved->size();
+  const std::optional<std::string> can = known_capabilities();
+  return can ? domain_with(*can).size() : 0;
+}
+
+/// What decides whether a guest can be converted, beside the guest.
+std::string Vm::conversion_key() const {
+  return options_.guest_choice.fingerprint() + (options_.keep_tools ? " keep-tools" : "");
 }
 
 /// What the disks are like comes before what was tried, and that before what would be.

@@ -14,6 +14,7 @@
 
 #include "convert/domain/domain_xml.h"
 #include "convert/guest/conversion_plan.h"
+#include "fs/conversion_outlook.h"
 #include "fs/disk.h"
 #include "fs/file_attributes.h"
 #include "fs/gate.h"
@@ -49,9 +50,10 @@ struct MountContext {
       const std::vector<std::shared_ptr<Disk>>& disks, const std::stop_token& stop)>
       inspect = nullptr;
   /// The guest of a machine, to be read; as GuestFiles::Open. Null: there is no guest/.
-  std::function<std::unique_ptr<MountedGuest>(
-      const std::string& vm, const GuestChoice& choice, std::uint64_t changes,
-      const std::vector<std::shared_ptr<Disk>>& disks, const std::stop_token& stop)>
+  std::function<std::unique_ptr<MountedGuest>(const std::string& vm, const GuestChoice& choice,
+                                              std::uint64_t changes, const PlanGuest& plan,
+                                              const std::vector<std::shared_ptr<Disk>>& disks,
+                                              const std::stop_token& stop)>
       open_guest = nullptr;
   /// A machine's disks to be written to; as VmWork::WithGuest. Null: nobody changes guests.
   std::function<void(const std::string& vm, const GuestChoice& choice,
@@ -59,6 +61,8 @@ struct MountContext {
                      const ChangeStaged& change, const std::stop_token& stop)>
       change_guest = nullptr;
   WorkQueue* slow_work = nullptr;
+  /// For looking at a few sectors of disks, a moment where their source answers. Null: nobody does.
+  WorkQueue* glances = nullptr;
   /// Somebody waits for a VM that is not loaded yet. Null: they are loaded in their order.
   std::function<void(const Vm& vm)> hurry = nullptr;
 };
@@ -101,7 +105,11 @@ class Vm {
   /// nullptr for a VM that has no state.
   AttributeStore* attributes();
 
+  /// Of the guest as it is, or will be once somebody uses its disks; throws NotYet while that is
+  /// being found out.
   std::string domain_xml();
+  /// Of what is known without any work; 0 else.
+  std::uint64_t domain_xml_bytes();
   /// What was done to the guest, or would be; throws NotYet while that is being found out.
   std::string conversion_json();
   std::uint64_t conversion_json_bytes() const;
@@ -149,11 +157,18 @@ class Vm {
   VmState& state_to_reset();
   void reset();
   void forget_content();
-  void freeze();
+  void freeze(const Caller& caller);
   void apply_edits(const Caller& caller);
   void convert(const Caller& caller);
+  void convert_first(const Caller& caller);
+  void serve_unconverted();
   void expect_converted() const;
+  std::string capabilities();
+  std::optional<std::string> known_capabilities() const;
+  std::string domain_with(const std::string& capabilities);
+  std::string conversion_key() const;
   convert::ConversionOptions conversion_options() const;
+  PlanGuest planner();
   convert::DomainOptions domain_options() const;
   std::string domain_uuid() const;
   void discard_edits();
@@ -184,6 +199,7 @@ class Vm {
   Gate gate_;
   Inspection inspection_;
   GuestFiles guest_files_;
+  ConversionOutlook outlook_;
   VmWork work_;
   Snapshots snapshots_;
   std::atomic<bool> stopping_ = false;

@@ -139,9 +139,10 @@ void Vm::control(const std::string& word, const Caller& caller) {
   } else if (word == "apply") {
     apply_edits(caller);
   } else if (word == "convert") {
+    work_.look_closely();
     convert(caller);
   } else if (word == "serve-unconverted") {
-    gate_.serve_unconverted();
+    serve_unconverted();
   } else if (word == "discard-edits") {
     discard_edits();
   } else if (word == "force") {
@@ -149,7 +150,7 @@ void Vm::control(const std::string& word, const Caller& caller) {
   } else if (word == "verify") {
     verify(caller);
   } else if (word == "freeze") {
-    freeze();
+    freeze(caller);
   } else {
     throw Error(
         EINVAL,
@@ -190,6 +191,7 @@ void Vm::reset() {
     throw;
   }
   work_.forget();
+  outlook_.forget();
   forget_content();
   for (const auto& disk : all_disks()) disk->drop_overlay();
   std::vector<Error> failures;
@@ -209,6 +211,7 @@ void Vm::reset() {
     guesses_ = std::move(guesses);
   }
   inspection_.attach(state.folder(), identity + options_.guest_choice.fingerprint());
+  outlook_.attach(state.folder(), conversion_key(), all_disks());
   work_.attach(state.folder().path(), *state_io_, all_disks());
   forget_content();
 }
@@ -252,6 +255,7 @@ void Vm::expect_converted() const {
                   folder());
     case Conversion::none:
     case Conversion::wanted:
+      if (!standing.edit_failure.empty()) throw Error(EIO, folder() + ": " + standing.edit_failure);
       throw Error(EBUSY, "{} was not converted: it was not shut down, or its disks were needed",
                   folder());
   }
@@ -269,6 +273,22 @@ void Vm::convert(const Caller& caller) {
     }
     started |= gate_.standing().running == Work::converter;
     wait_for(*event, caller, stopping_);
+  }
+}
+
+/// Durably: it stays as it is at the next mount too.
+void Vm::serve_unconverted() {
+  gate_.serve_unconverted();
+  outlook_.decide(ConversionRecord::Decision::serve);
+}
+
+/// What somebody builds on is what everybody gets to see.
+void Vm::convert_first(const Caller& caller) {
+  if (!gate_.standing().expects_conversion) return;
+  try {
+    convert(caller);
+  } catch (const Error& e) {
+    if (e.error_number() != EOPNOTSUPP) throw;  // else it is served as it is
   }
 }
 
@@ -290,7 +310,8 @@ void Vm::prepare_to_edit() const {
 }
 
 /// All or none.
-void Vm::freeze() {
+void Vm::freeze(const Caller& caller) {
+  convert_first(caller);
   if (gate_.standing().running != Work::none || guest_files_.has_edits()) {
     throw Error(EBUSY, folder() +
                            " has edits of guest files that wait: write apply or "

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "fs/vm_work.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "convert/guest/conversion_json.h"
 #include "fs/durable_file.h"
 #include "inspect/base/log.h"
 #include "inspect/base/text.h"
 
 namespace v2vfs::fs {
 namespace {
+
+constexpr const char* kBrokenPromise =
+    "domain.xml was that of the converted guest when it was last read, and it cannot be converted: "
+    "write serve-unconverted to ctl, and define domain.xml anew";
 
 /// A disk of the mount, as a run lies over it.
 class MountedDisk : public PromotableDisk {
@@ -39,6 +45,17 @@ class MountedDisk : public PromotableDisk {
   const std::shared_ptr<Disk> disk_;
 };
 
+bool is_written(Disk& disk) {
+  return disk.overlay_bytes() > 0 || (disk.view() && disk.bytes() != disk.view()->file_bytes());
+}
+
+/// Of a guest that no appliance has looked into.
+WorkResult nothing_to_convert() {
+  convert::ConversionPlan plan;
+  plan.reason = "nothing that a Linux could lie in is on its disks";
+  return {WorkOutcome::unsupported, "", convert::conversion_json(plan), ""};
+}
+
 std::string sentence_of(const std::exception& e) {
   const auto* error = dynamic_cast<const Error*>(&e);
   return error ? error->sentence() : e.what();
@@ -62,12 +79,14 @@ bool settle(Staging& staging, EditJournal& journal,
 }
 
 VmWork::VmWork(std::string vm, Gate& gate, WorkQueue* queue, GuestFiles& files,
-               WithGuest with_guest)
+               WithGuest with_guest, ConversionOutlook& outlook, Wishes wishes)
     : vm_(std::move(vm)),
       gate_(gate),
       queue_(queue),
       files_(files),
-      with_guest_(std::move(with_guest)) {}
+      with_guest_(std::move(with_guest)),
+      outlook_(outlook),
+      wishes_(wishes) {}
 
 /// What cannot be settled now is tried again when the work is: until then nobody has content.
 void VmWork::attach(const std::string& state_folder, Io& io, Disks disks) {
@@ -76,17 +95,41 @@ void VmWork::attach(const std::string& state_folder, Io& io, Disks disks) {
   for (const auto& disk : disks_) promotable.push_back(std::make_shared<MountedDisk>(disk));
   staging_ = std::make_unique<Staging>(io, state_folder, std::move(promotable));
   work_folder_ = state_folder + "/staging/work";
-  bool written = gate_.changes() > 0;
   try {
     settle_disks();
-    const std::optional<RunRecord> last = staging_->promoted();
-    if (last) written = last->changes != gate_.changes();
     remember_last();
   } catch (const Error& e) {
     log::error("{}: {}", vm_, e.sentence());
   }
-  gate_.serve([this](Work work) { start(work); }, files_.journal().all().size(), written,
-              !last().outcome.empty());
+  gate_.serve([this](Work work) { start(work); }, memory());
+}
+
+/// A guest that has run on the source's hardware keeps it until somebody says otherwise: it is
+/// defined somewhere. So does one whose disks are for ever what they are.
+Admission::Memory VmWork::memory() {
+  using Decision = ConversionRecord::Decision;
+  const ConversionRecord record = outlook_.record();
+  const RunRecord last = this->last();
+  Admission::Memory memory;
+  memory.pending_edits = files_.journal().all().size();
+  memory.written = last.run
+                       ? gate_.changes() != last.changes
+                       : std::ranges::any_of(disks_, [](const auto& d) { return is_written(*d); });
+  memory.serve_failed = wishes_.serve_failed;
+  {
+    const std::lock_guard lock(mutex_);
+    if (record.decision == Decision::unsupported) fruitless_ = record.conversion;
+  }
+  const bool frozen = std::ranges::any_of(disks_, [](const auto& disk) { return disk->frozen(); });
+  if (!last.outcome.empty()) {
+    memory.conversion = Conversion::done;
+  } else if (record.decision == Decision::unsupported) {
+    memory.conversion = record.promised ? Conversion::failed : Conversion::unsupported;
+    if (record.promised) memory.failure = kBrokenPromise;
+  } else if (wishes_.convert && record.decision == Decision::open && !memory.written && !frozen) {
+    memory.conversion = Conversion::wanted;
+  }
+  return memory;
 }
 
 void VmWork::remember_last() {
@@ -143,8 +186,15 @@ void VmWork::check_disks() const {
   }
 }
 
+/// A guest that is no Linux waits for no appliance.
 void VmWork::start(Work work) {
-  queue_->add([this, work] { run(work); });
+  if (work != Work::converter || looks_closely_.exchange(false)) {
+    return queue_->add([this, work] { run(work); });
+  }
+  outlook_.when_known([this](bool may_hold_linux) {
+    if (may_hold_linux) return queue_->add([this] { run(Work::converter); });
+    end(Work::converter, nothing_to_convert());
+  });
 }
 
 void VmWork::settle_if_blocked() {
@@ -169,6 +219,25 @@ void VmWork::run(Work work) {
     result.outcome = stop_.stop_requested() ? WorkOutcome::ended : WorkOutcome::failed;
     result.why = sentence_of(e);
   }
+  if (work == Work::converter) note_fruitless(result);
+  end(work, std::move(result));
+}
+
+/// Whoever was given the domain of a converted guest must not start that of another one.
+void VmWork::note_fruitless(WorkResult& result) {
+  using Decision = ConversionRecord::Decision;
+  if (result.outcome != WorkOutcome::unsupported) return;
+  try {
+    outlook_.decide(Decision::unsupported, result.conversion);
+  } catch (const Error& e) {
+    log::warning("{}: what was found out is not kept: {}", vm_, e.sentence());
+  }
+  if (!outlook_.record().promised) return;
+  result.outcome = WorkOutcome::failed;
+  result.why += std::string(". ") + kBrokenPromise;
+}
+
+void VmWork::end(Work work, WorkResult result) {
   if (work == Work::converter) {
     const std::lock_guard lock(mutex_);
     fruitless_ = result.outcome == WorkOutcome::promoted ? "" : result.conversion;

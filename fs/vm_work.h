@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "convert/guest/guest_edit.h"
+#include "fs/conversion_outlook.h"
 #include "fs/disk.h"
 #include "fs/edit_journal.h"
 #include "fs/gate.h"
@@ -66,8 +67,15 @@ class VmWork {
   using WithGuest = std::function<void(const std::vector<std::shared_ptr<StagedDisk>>& disks,
                                        const ChangeStaged& change, const std::stop_token& stop)>;
 
+  /// What the user wants of conversions.
+  struct Wishes {
+    bool convert = false;       // before anybody has content; else when it is asked for by name
+    bool serve_failed = false;  // as if none had been tried
+  };
+
   /// All outlive it. `queue` and `with_guest` may be null where nothing is ever changed.
-  VmWork(std::string vm, Gate& gate, WorkQueue* queue, GuestFiles& files, WithGuest with_guest);
+  VmWork(std::string vm, Gate& gate, WorkQueue* queue, GuestFiles& files, WithGuest with_guest,
+         ConversionOutlook& outlook, Wishes wishes);
   /// Before attach(): what is done for that kind.
   void add(Work kind, ChangeGuest change) { changes_[kind] = std::move(change); }
 
@@ -75,6 +83,8 @@ class VmWork {
   void attach(const std::string& state_folder, Io& io, Disks disks);
   /// As Gate::StartWork.
   void start(Work work);
+  /// The converter looks into the guest also where a glance finds nothing to convert.
+  void look_closely() { looks_closely_ = true; }
   /// A committed run could not be brought into the disks, which are blocked since.
   bool blocked() const { return blocked_; }
   /// Tries again. Throws Error(EIO) if that fails as well.
@@ -90,6 +100,9 @@ class VmWork {
 
  private:
   void run(Work work);
+  void end(Work work, WorkResult result);
+  void note_fruitless(WorkResult& result);
+  Admission::Memory memory();
   WorkResult attempt(Work work);
   WorkResult make_run(Work work, WorkInput input);
   bool settle_disks();
@@ -102,9 +115,12 @@ class VmWork {
   WorkQueue* const queue_;
   GuestFiles& files_;
   const WithGuest with_guest_;
+  ConversionOutlook& outlook_;
+  const Wishes wishes_;
   std::map<Work, ChangeGuest> changes_;
   std::stop_source stop_;
   std::atomic<bool> blocked_ = false;
+  std::atomic<bool> looks_closely_ = false;
   std::mutex working_;                // one run, or one try to settle; before mutex_
   std::string work_folder_;           // set by attach()
   Disks disks_;                       // set by attach(), while nothing runs

@@ -9,7 +9,7 @@ namespace v2vfs::helper {
 namespace {
 
 /// What v2vfs understands, for -s; a test compares it with v2vfs itself.
-constexpr std::array<std::string_view, 42> kKnown = {"state",
+constexpr std::array<std::string_view, 43> kKnown = {"state",
                                                      "ephemeral",
                                                      "ro",
                                                      "rw",
@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 42> kKnown = {"state",
                                                      "keyfile",
                                                      "guest-owner",
                                                      "convert",
+                                                     "on-failure",
                                                      "keep-tools",
                                                      "firstboot",
                                                      "layout",

@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Guests of the shop, which know sda, ens192 and no virtio, are converted and boot on virtio from the mount.
+"""Guests of the shop, which know sda, ens192 and no virtio, boot on virtio from the mount; no word is ever written to ctl.
 
-The plan is shown before anything is changed. `echo convert > ctl`, then domain.xml is defined and started; on the serial
-console: disks, swap, network card, its name and address, failed units. `--full`: the guest with two disks too.
+The plan is shown before anything is changed, also in guest/, and what a user edits there wins. domain.xml is defined and
+started, which converts; on the serial console: disks, swap, network card, its name and address, failed units. Where the
+conversion fails, `virsh start` says so. `--full`: the guest with two disks too, converted by name, and the daemon
+killed while it is.
 """
+import errno
 import json
 import pathlib
+import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 from cases import Cases, Steps  # noqa: E402
-from libvirt_host import Machine, network_option, start_libvirt  # noqa: E402
+from libvirt_host import Machine, network_option, start_libvirt, virsh  # noqa: E402
 from mount import Mount, fingerprint, make_vapp  # noqa: E402
-from scene import expect, expect_errno, run  # noqa: E402
+from scene import Scene, expect, expect_errno, run  # noqa: E402
 
 PASSWORD = "v2vfs"
 LOGIN_SECONDS = 600  # 30 s on an idle machine
@@ -27,6 +32,7 @@ EXPECTED = {
     "web": [("lsblk -rno NAME,MOUNTPOINT", ["vda1 /", "vda2 [SWAP]"]),
             ("ip -br addr show ens192", ["192.168.50.11/24"]),
             (NIC.format("ens192"), ["00:50:56:8a:11:01", "virtio_net"]),
+            ("findmnt -no OPTIONS /; cat /etc/issue", ["noatime", "Converted and edited"]),
             ("systemctl --failed --no-legend --plain | wc -l", ["0"])],
     "db": [("lsblk -rno NAME,MOUNTPOINT", ["vda1 /", "vda2 [SWAP]", "vdb1 /srv"]),
            (NIC.format("ens192"), ["00:50:56:8a:11:02", "virtio_net"]),
@@ -40,6 +46,9 @@ def read_json(path: pathlib.Path):
 
 def show_plan(mount: Mount, vm: str) -> None:
     """Before anything was done."""
+    run("find", mount.point, "-name", "guest", "-prune", "-o", "-type", "f", "-printf", "%s %p\n")
+    run("qemu-img", "info", mount.point / vm / "disk.qcow2")
+    expect(read_json(mount.point / vm / "status.json")["stage"], None, f"{vm}: what ls and qemu-img info started")
     plan = read_json(mount.point / vm / "conversion.json")
     expect(plan["state"], "planned", f"{vm}: state in conversion.json")
     expect(plan["capabilities"]["block_bus"], "virtio", f"{vm}: block_bus")
@@ -50,28 +59,45 @@ def show_plan(mount: Mount, vm: str) -> None:
     expect(read_json(mount.point / vm / "status.json")["state"], "unconverted", f"{vm}: state after the plan")
 
 
-def convert(mount: Mount, vm: str) -> None:
-    disk = mount.point / vm / "disk.qcow2"
-    size = disk.stat().st_size
-    steps = Steps()
-    (mount.point / vm / "ctl").write_text("convert\n")
-    steps.done(f"{vm}: converted")
+def edit(mount: Mount, vm: str) -> None:
+    """guest/ has files as they will be; what is edited is kept as it is left."""
+    guest = mount.point / vm / "guest"
+    fstab = (guest / "etc/fstab").read_text()
+    if "/dev/sda" in fstab or "UUID=" not in fstab:
+        raise AssertionError(f"{vm}: guest/etc/fstab is not as planned: {fstab}")
+    (guest / "etc/fstab").write_text(fstab.replace("errors=remount-ro", "errors=remount-ro,noatime"))
+    (guest / "etc/issue").write_text("Converted and edited\n")
+
+
+def check_converted(mount: Mount, vm: str, left_alone: tuple = ()) -> None:
     status, done = read_json(mount.point / vm / "status.json"), read_json(mount.point / vm / "conversion.json")
     expect(status["state"], "converted", f"{vm}: state")
     expect(done["state"], "converted", f"{vm}: state in conversion.json")
-    left = [step for step in done["steps"] if step["outcome"] != "done"]
-    expect(left, [], f"{vm}: steps that are not done")
-    expect(disk.stat().st_size, size, f"{vm}: size of disk.qcow2")
+    expect([step for step in done["steps"] if step["outcome"] != "done"], [], f"{vm}: steps that are not done")
+    expect([step["path"] for step in done["steps"] if step["path"] in left_alone], [], f"{vm}: steps on edited files")
     written = sum(disk["overlay_bytes"] for disk in status["disks"])
     if not 0 < written <= MOST_OVERLAY_BYTES:
         raise AssertionError(f"{vm}: {written} bytes were written")
-    for path in sorted(disk.parent.glob("disk*.qcow2")):
+    for path in sorted((mount.point / vm).glob("disk*.qcow2")):
         run("qemu-img", "check", "-q", path)
 
 
-def boot(mount: Mount, vm: str) -> None:
+def convert_by_name(mount: Mount, vm: str) -> None:
+    disk = mount.point / vm / "disk.qcow2"
+    size = disk.stat().st_size
+    with open(disk, "r+b"):
+        expect_errno(errno.EBUSY, "convert beside a writer", lambda: (mount.point / vm / "ctl").write_text("convert\n"))
     steps = Steps()
+    (mount.point / vm / "ctl").write_text("convert\n")
+    steps.done(f"{vm}: converted")
+    check_converted(mount, vm)
+    expect(disk.stat().st_size, size, f"{vm}: size of disk.qcow2")
+
+
+def boot(mount: Mount, vm: str) -> None:
+    steps, size = Steps(), (mount.point / vm / "disk.qcow2").stat().st_size
     with Machine(mount.point / vm / "domain.xml") as machine:
+        steps.done(f"{vm}: defined")
         console = machine.start_and_login(PASSWORD, LOGIN_SECONDS, tries=1)
         steps.done(f"{vm}: started and logged in")
         for command, words in EXPECTED[vm]:
@@ -81,6 +107,7 @@ def boot(mount: Mount, vm: str) -> None:
                     raise AssertionError(f"{vm}: `{command}` has no `{word}`: {answer}")
         machine.power_off()
     steps.done(f"{vm}: commands, and powered off")
+    expect((mount.point / vm / "disk.qcow2").stat().st_size, size, f"{vm}: size of disk.qcow2")
 
 
 def remount(mount: Mount, vm: str) -> None:
@@ -95,15 +122,50 @@ def remount(mount: Mount, vm: str) -> None:
 def start_over(mount: Mount, vm: str) -> None:
     (mount.point / vm / "ctl").write_text("reset\n")
     expect(read_json(mount.point / vm / "status.json")["state"], "unconverted", f"{vm}: state after a reset")
-    domain = (mount.point / vm / "domain.xml").read_text()
-    expect(domain, (mount.point / vm / "domain-compat.xml").read_text(), "domain.xml after a reset")
+    written = sum(disk["overlay_bytes"] for disk in read_json(mount.point / vm / "status.json")["disks"])
+    expect(written, 0, f"{vm}: bytes that are left after a reset")
 
 
-def refuse_beside_a_writer(mount: Mount, vm: str) -> None:
-    import errno
-    with open(mount.point / vm / "disk.qcow2", "r+b"):
-        expect_errno(errno.EBUSY, "convert beside a writer",
-                     lambda: (mount.point / vm / "ctl").write_text("convert\n"))
+def refuse_to_start(vm: str) -> None:
+    """There is no room for what a conversion writes: a message, and nothing is booted."""
+    with Scene() as scene:
+        scene.state.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=2m", "none", scene.state)
+        mounted = scene.mount(make_vapp() / "shop.ova", f"convert=auto,{network_option()}")
+        with Machine(mounted.vm(vm) / "domain.xml") as machine:
+            said = virsh("start", machine.name, check=False)
+            expect(virsh("domstate", machine.name), "shut off", f"{vm} after `{said}`")
+        if "Input/output error" not in said:
+            raise AssertionError(f"virsh start: {said}")
+        status = mounted.status(vm)
+        expect((status["state"], status["error"]["code"]), ("failed", "conversion-failed"), f"{vm}: state")
+        scene.unmount(mounted)
+
+
+def kill_while_converting(vm: str, kills: int = 3) -> None:
+    """The daemon is killed early, in the middle, and late: afterwards all of it has happened, or nothing."""
+    with Scene() as scene:
+        begun = time.monotonic()
+        mounted = scene.run_daemon(make_vapp() / "shop.ova", "convert=auto")
+        run("dd", f"if={mounted.disk(vm)}", "of=/dev/null", "bs=1M", "skip=100", "count=1")
+        whole = time.monotonic() - begun
+        for kill in range(kills):
+            mounted.control("reset", vm)
+            reader = subprocess.Popen(["dd", f"if={mounted.disk(vm)}", "of=/dev/null", "bs=1M", "skip=100", "count=1"],
+                                      stderr=subprocess.DEVNULL)
+            time.sleep(whole * (kill + 1) / (kills + 0.5))
+            mounted.kill()
+            reader.wait(60)
+            mounted = scene.run_daemon(make_vapp() / "shop.ova", "convert=auto")
+            status = mounted.status(vm)
+            written = [disk["overlay_bytes"] > 0 for disk in status["disks"]]
+            print(f"    killed after {whole * (kill + 1) / (kills + 0.5):.0f} s of {whole:.0f}: {status['state']}", flush=True)
+            expect(status["error"], None, f"{vm}: error")
+            expect(any(written), status["state"] == "converted", f"{vm} is {status['state']}: disks that were written to")
+            for number in (1, 2):
+                run("qemu-img", "check", "-q", mounted.disk(vm, number))
+            expect(mounted.status(vm)["state"], "converted", f"{vm}: state after its disks were read")
+        scene.unmount(mounted)
 
 
 def main() -> int:
@@ -115,7 +177,7 @@ def main() -> int:
         start_libvirt()
         ova = make_vapp() / "shop.ova"
         before = fingerprint([ova])
-        mount = Mount(ova, f"accel=tcg,{network_option()}")
+        mount = Mount(ova, f"accel=tcg,db/convert=off,{network_option()}")
         mount.mount()
 
     def source_untouched():
@@ -126,12 +188,14 @@ def main() -> int:
         if not cases.run("prepare", prepare):
             return cases.exit_code()
         cases.run("web-plan", lambda: show_plan(mount, "web"))
-        cases.run("web-refused-beside-a-writer", lambda: refuse_beside_a_writer(mount, "web"))
-        cases.run("web-converts", lambda: convert(mount, "web"))
+        cases.run("web-edited", lambda: edit(mount, "web"))
         cases.run("web-boots", lambda: boot(mount, "web"))
+        cases.run("web-converted", lambda: check_converted(mount, "web", ("/etc/fstab",)))
         cases.run("remount", lambda: remount(mount, "web"))
-        cases.run("db-converts", lambda: convert(mount, "db"), full=True)
+        cases.run("web-refuses-to-start", lambda: refuse_to_start("web"), full=True)
+        cases.run("db-converts", lambda: convert_by_name(mount, "db"), full=True)
         cases.run("db-boots", lambda: boot(mount, "db"), full=True)
+        cases.run("db-killed", lambda: kill_while_converting("db"), full=True)
         cases.run("reset", lambda: start_over(mount, "web"))
         cases.run("source-untouched", source_untouched)
     finally:

@@ -38,7 +38,7 @@ DOORS = {
     "convert/disk/": ["disk_view.h"],
     "convert/domain/": ["domain_xml.h", "host.h", "kvm_probe.h"],
     "convert/guest/": ["apply_edits.h", "capabilities.h", "conversion_json.h", "conversion_plan.h", "convert_guest.h", "capabilities_json.h",
-                       "guest_edit.h", "mount_to_write.h",
+                       "guest_edit.h", "linux_traces.h", "mount_to_write.h",
                        "plan_edits.h"],
     "fs/overlay/": ["base_image.h", "io.h", "overlay_store.h", "run_record.h", "staged_disk.h", "staging.h"],
     "inspect/source/": ["folder_names.h", "manifest.h", "source.h", "source_file.h", "spec_words.h", "*_json.h", "*_report.h"],

@@ -393,5 +393,73 @@ TEST_F(View, writers_share_a_file_and_are_bounded) {
   EXPECT_EQ(journal_->all().size(), 1u);
 }
 
+// What a conversion will make of the guest.
+
+class PlannedView : public View {
+ protected:
+  PlannedView() {
+    convert::ConversionPlan plan;
+    plan.state = convert::PlanState::planned;
+    using Kind = convert::StepKind;
+    plan.steps = {{Kind::edit, "/etc/fstab", "", "old\n", "planned\n", "", 0644},
+                  {Kind::create, "/etc/udev/rules.d/70.rules", "", "", "rule\n", "", 0600},
+                  {Kind::link, "/etc/masked", "", "", "", "/dev/null", 0777},
+                  {Kind::copy, "/usr/copy", "", "", "", "/etc/fstab", 0644},
+                  {Kind::remove, "/etc/gone", "", "x", "", "", 0}};
+    put("/etc/gone", "x");
+    start();
+    view_->show_plan(std::make_shared<const PlannedFiles>(plan));
+  }
+};
+
+TEST_F(PlannedView, shows_files_as_they_will_be) {
+  EXPECT_EQ(text("/etc/fstab"), "planned\n");
+  EXPECT_EQ(view_->open_for_reading("/etc/fstab")->read(0, 100), "planned\n");
+  EXPECT_EQ(stat("/etc/fstab").bytes, 8u);
+  EXPECT_EQ(stat("/etc/fstab").permissions, 0640u) << "its own";
+  EXPECT_EQ(xattr("/etc/fstab", "user.note"), "mine");
+  EXPECT_EQ(names("/etc"), "fstab masked ssh udev ");
+  EXPECT_EQ(names("/etc/udev"), "rules.d ");
+  EXPECT_EQ(text("/etc/udev/rules.d/70.rules"), "rule\n");
+  EXPECT_EQ(stat("/etc/udev/rules.d/70.rules").permissions, 0600u);
+  EXPECT_EQ(view_->find("/etc/masked")->stat.kind, FileKind::symlink);
+  EXPECT_FALSE(view_->find("/etc/gone"));
+  EXPECT_FALSE(view_->find("/usr/copy"));
+  view_->show_plan(nullptr);
+  EXPECT_EQ(text("/etc/fstab"), "old\n");
+  EXPECT_EQ(names("/etc"), "fstab gone ssh ");
+}
+
+TEST_F(PlannedView, is_what_an_edit_begins_with_and_the_edit_wins) {
+  write("/etc/fstab", "mine\n", true);
+  EXPECT_EQ(text("/etc/fstab"), "planned\nmine\n");
+  view_->show_plan(nullptr);
+  EXPECT_EQ(text("/etc/fstab"), "planned\nmine\n");
+  EXPECT_EQ(stat("/etc/fstab").permissions, 0640u);
+  EXPECT_EQ(xattr("/etc/fstab", "user.note"), "mine");
+}
+
+TEST_F(PlannedView, keeps_its_text_when_only_a_mode_is_changed) {
+  view_->set_permissions("/etc/fstab", 0600);
+  EXPECT_EQ(text("/etc/fstab"), "planned\n");
+  EXPECT_EQ(stat("/etc/fstab").permissions, 0600u);
+}
+
+TEST_F(PlannedView, folders_that_only_it_has_are_made_for_an_edit) {
+  write("/etc/udev/rules.d/70.rules", "mine\n");
+  create("/etc/udev/mine", "x");
+  view_->show_plan(nullptr);
+  EXPECT_EQ(text("/etc/udev/rules.d/70.rules"), "mine\n");
+  EXPECT_EQ(names("/etc/udev"), "mine rules.d ");
+  EXPECT_EQ(stat("/etc/udev").kind, FileKind::directory);
+}
+
+TEST_F(PlannedView, what_is_not_there_yet_cannot_be_removed) {
+  EXPECT_EQ(error_of([&] { view_->remove_file("/etc/masked"); }), EACCES);
+  view_->remove_file("/etc/fstab");
+  EXPECT_FALSE(view_->find("/etc/fstab"));
+  EXPECT_EQ(error_of([&] { view_->remove_file("/etc/gone"); }), ENOENT);
+}
+
 }  // namespace
 }  // namespace v2vfs::fs

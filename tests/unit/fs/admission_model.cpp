@@ -230,9 +230,9 @@ void finish(World& world, WorkOutcome wanted) {
     world.written_to = false;
     world.shut_down = true;
   }
-  if (outcome == WorkOutcome::failed) {
-    (work == Work::converter ? world.conversion_failed : world.edits_failed) = true;
-  }
+  const bool fails = outcome == WorkOutcome::failed || outcome == WorkOutcome::edits_failed;
+  const bool fails_itself = outcome == WorkOutcome::failed && work == Work::converter;
+  if (fails) (fails_itself ? world.conversion_failed : world.edits_failed) = true;
   if (world.admission.finish(outcome, "why")) world.looker.told_to_end = true;
   wake(world);
 }
@@ -335,7 +335,9 @@ void add_work_actions(Actions& actions, const World& world) {
   add("work fails", WorkOutcome::failed);
   add("work is ended", WorkOutcome::ended);
   if (world.work == Work::applier) add("nothing is left to apply", WorkOutcome::nothing);
-  if (world.work == Work::converter) add("cannot be converted", WorkOutcome::unsupported);
+  if (world.work != Work::converter) return;
+  add("cannot be converted", WorkOutcome::unsupported);
+  add("edits cannot be brought in", WorkOutcome::edits_failed);
 }
 
 void add_words(Actions& actions, const World& world) {
@@ -355,9 +357,7 @@ void add_words(Actions& actions, const World& world) {
   add("ctl apply", [](World& next) { obey(next, next.admission.demand_edits()); });
   add("ctl force", [](World& next) { next.admission.force(); });
   add("ctl serve-unconverted", [](World& next) {
-    if (next.work == Work::converter) return;
-    next.admission.serve_unconverted();
-    next.conversion_failed = false;
+    next.conversion_failed &= next.admission.serve_unconverted().error_number != 0;
   });
   add("ctl reset", [](World& next) {
     if (next.admission.handles() > 0 || next.admission.start_over().error_number) return;
