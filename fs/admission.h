@@ -69,10 +69,10 @@ class Admission {
     Guest guest = Guest::untouched;
     bool forced = false;
     std::uint64_t pending_edits = 0;
-    std::uint64_t taken_edits = 0;  // of those, by the run that goes on
-    std::string failure;            // why the conversion failed
+    std::uint64_t taken_edits = 0;         // of those, by the run that goes on
+    std::string failure;                   // why the conversion failed
     Conversion before = Conversion::none;  // the converter that runs was started
-    std::string edit_failure;       // why edits could not be applied
+    std::string edit_failure;              // why edits could not be applied
     auto operator<=>(const Books&) const = default;
   };
 
