@@ -9,6 +9,7 @@
 
 #include "inspect/base/error.h"
 #include "inspect/base/text.h"
+#include "inspect/source/disk_names.h"
 #include "inspect/source/image_links.h"
 #include "inspect/source/ovf_notes.h"
 #include "inspect/source/packed_files.h"
@@ -19,43 +20,6 @@ namespace v2vfs::inspect {
 namespace {
 
 constexpr std::size_t kMostProblems = 200;
-
-/// `suffix` stands for its length.
-std::string without_suffix(std::string_view name, std::string_view suffix) {
-  return std::string(name.substr(0, name.size() - suffix.size()));
-}
-
-/// What VMware calls the parts of NAME.vmdk: "NAME-flat.vmdk", "NAME-s001.vmdk", ...
-std::string descriptor_of(std::string_view name) {
-  for (const std::string_view suffix :
-       {"-flat.vmdk", "-delta.vmdk", "-sesparse.vmdk", "-ctk.vmdk", "-rdm.vmdk", "-rdmp.vmdk"}) {
-    if (has_suffix(name, suffix)) return without_suffix(name, suffix) + ".vmdk";
-  }
-  constexpr std::string_view kNumbered = "-s001.vmdk";
-  if (!has_suffix(name, ".vmdk") || name.size() <= kNumbered.size()) return "";
-  const std::string_view tail = name.substr(name.size() - kNumbered.size());
-  const bool is_numbered =
-      tail[0] == '-' && (tail[1] == 's' || tail[1] == 'f') &&
-      tail.substr(2, 3).find_first_not_of("0123456789") == std::string_view::npos;
-  return is_numbered ? without_suffix(name, tail) + ".vmdk" : "";
-}
-
-/// `name` as a file in `folder` ("/a/b/") says it, without "." and "..": a path to compare with.
-std::string joined(const std::string& folder, std::string_view name) {
-  const std::string whole = name.starts_with('/') ? std::string(name) : folder + std::string(name);
-  std::vector<std::string_view> parts;
-  const std::string_view text = whole;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t slash = std::min(text.find('/', at), text.size());
-    const std::string_view part = text.substr(at, slash - at);
-    at = slash + 1;
-    if (part == ".." && !parts.empty()) parts.pop_back();
-    if (!part.empty() && part != "." && part != "..") parts.push_back(part);
-  }
-  std::string out;
-  for (const std::string_view part : parts) out += "/" + std::string(part);
-  return out;
-}
 
 class Search {
  public:
@@ -103,7 +67,7 @@ class Search {
   /// Ten thousand disks with a part each are not opened for that.
   void drop_named_parts() {
     for (const auto& [path, file] : files_) {
-      const std::string descriptor = descriptor_of(path);
+      const std::string descriptor = descriptor_of_part(path);
       if (!descriptor.empty() && files_.contains(descriptor)) parts_.insert(path);
     }
   }
@@ -136,9 +100,7 @@ class Search {
     const std::string folder(folder_part(path));
     std::vector<std::string> targets;
     for (const std::string& link : links_of(path).files) {
-      std::string name = link;
-      std::replace(name.begin(), name.end(), '\\', '/');
-      for (const std::string& target : {joined(folder, name), joined(folder, file_part(name))}) {
+      for (const std::string& target : places_of_link(folder, link)) {
         if (target != path && files_.contains(target)) targets.push_back(target);
       }
     }
@@ -167,6 +129,10 @@ class Search {
     for (const auto& [path, file] : files_) {
       if (of_machines.contains(path) || parts_.contains(path)) continue;
       const std::vector<std::string> targets = targets_of(path);
+      if (links_of(path).is_difference) {
+        leave_out_difference(path, targets);
+        continue;
+      }
       const bool is_snapshot =
           std::any_of(targets.begin(), targets.end(),
                       [&](const std::string& each) { return of_machines.contains(each); });
@@ -176,6 +142,16 @@ class Search {
       say(fmt::format("{} is left out: it builds upon the disk of a machine that does not name it.",
                       ovf::quoted(path)));
     }
+  }
+
+  /// What cannot be served must not hide what can: its parent stays a disk.
+  void leave_out_difference(const std::string& path, const std::vector<std::string>& targets) {
+    if (targets.empty()) return;
+    claimed_.insert(path);
+    say(
+        fmt::format("{} is left out: it is a differencing disk, and those of its format are not "
+                    "served.",
+                    ovf::quoted(path)));
   }
 
   bool is_disk(const DiskFile& file) {

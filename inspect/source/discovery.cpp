@@ -14,6 +14,7 @@
 #include "inspect/source/inflated_file.h"
 #include "inspect/source/libvirt_source.h"
 #include "inspect/source/media_check.h"
+#include "inspect/source/newer_states.h"
 #include "inspect/source/ovf.h"
 #include "inspect/source/ovf_document.h"
 #include "inspect/source/ovf_notes.h"
@@ -195,6 +196,7 @@ std::vector<Reading> read_all(SearchResult& search, const std::vector<std::strin
   for (const Descriptor& disk : disks) {
     readings.push_back(read_descriptor(disk, context));
   }
+  warn_of_newer_states(readings, search.disks);
   return readings;
 }
 

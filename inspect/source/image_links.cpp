@@ -7,6 +7,7 @@
 #include <span>
 
 #include "inspect/base/text.h"
+#include "inspect/source/image_parents.h"
 #include "inspect/source/packed_files.h"
 #include "inspect/source/source_name.h"
 
@@ -58,22 +59,27 @@ std::string_view quoted_part(std::string_view line) {
   return line.substr(open + 1, close - open - 1);
 }
 
+bool names_a_parent(std::string_view line) {
+  return equals_ignoring_case(line.substr(0, 18), "parentFileNameHint");
+}
+
 bool names_a_file(std::string_view line) {
   for (const std::string_view access : {"RW ", "RDONLY ", "NOACCESS "}) {
     if (line.starts_with(access)) return true;
   }
-  return equals_ignoring_case(line.substr(0, 18), "parentFileNameHint");
+  return names_a_parent(line);
 }
 
 /// Virtual Disk Format 5.0, "The Descriptor File": extent lines and parentFileNameHint.
-void read_descriptor(std::string_view text, std::vector<std::string>& files) {
+void read_descriptor(std::string_view text, ImageLinks& links) {
   text = text.substr(0, text.find('\0'));
-  for (std::size_t at = 0; at < text.size() && files.size() < kMostFiles;) {
+  for (std::size_t at = 0; at < text.size() && links.files.size() < kMostFiles;) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     const std::string_view line = trim(text.substr(at, end - at));
     at = end + 1;
     const std::string_view name = names_a_file(line) ? quoted_part(line) : std::string_view();
-    if (!name.empty()) files.emplace_back(name);
+    if (!name.empty()) links.files.emplace_back(name);
+    if (!name.empty() && names_a_parent(line)) links.parents.emplace_back(name);
   }
 }
 
@@ -85,7 +91,7 @@ void read_sparse(const SourceFile& file, std::string_view head, ImageLinks& link
   links.kind = sector == 0 ? ImageKind::part : ImageKind::vmdk;
   if (sector == 0 || sector > kMostOffset / kSector) return;
   const std::uint64_t bytes = std::min(sectors, kMostText / kSector) * kSector;
-  read_descriptor(read_range(file, sector * kSector, bytes), links.files);
+  read_descriptor(read_range(file, sector * kSector, bytes), links);
 }
 
 /// qcow2: backing_file_offset at 8, backing_file_size at 16.
@@ -95,7 +101,7 @@ void read_qcow2(const SourceFile& file, std::string_view head, ImageLinks& links
   const std::uint64_t offset = big_endian(head, 8, 8);
   const std::uint64_t size = big_endian(head, 16, 4);
   if (offset != 0 && size > 0 && size < 1024) {
-    links.files.push_back(read_range(file, offset, size));
+    links.parents = {read_range(file, offset, size)};
   }
 }
 
@@ -105,8 +111,15 @@ void read_qed(const SourceFile& file, std::string_view head, ImageLinks& links) 
   if (head.size() < 64 || (little_endian(head, 16, 8) & 1) == 0) return;
   const std::uint64_t size = little_endian(head, 60, 4);
   if (size > 0 && size < 1024) {
-    links.files.push_back(read_range(file, little_endian(head, 56, 4), size));
+    links.parents = {read_range(file, little_endian(head, 56, 4), size)};
   }
+}
+
+/// VDI 1.1: the type at 0x4c (4: a difference), the uuid at 0x188, the parent's at 0x1a8.
+void read_vdi(std::string_view head, ImageLinks& links) {
+  if (head.size() < 0x1b8 || head.substr(0x40, 4) != "\x7f\x10\xda\xbe"sv) return;
+  links.id = head.substr(0x188, 16);
+  if (little_endian(head, 0x4c, 4) == 4) links.parent_id = head.substr(0x1a8, 16);
 }
 
 bool is_other_format(const SourceFile& file, std::string_view head) {
@@ -127,7 +140,7 @@ ImageLinks read_image_links(const SourceFile& file) {
   const std::string_view text = trim(head);
   if (text.starts_with("# Disk DescriptorFile")) {
     links.kind = ImageKind::vmdk;
-    read_descriptor(read_range(file, 0, kMostText), links.files);
+    read_descriptor(read_range(file, 0, kMostText), links);
   } else if (head.starts_with("KDMV")) {
     read_sparse(file, head, links);
   } else if (head.starts_with("COWD") || head.starts_with("\xbe\xba\xfe\xca\0\0\0\0"sv)) {
@@ -138,9 +151,13 @@ ImageLinks read_image_links(const SourceFile& file) {
     read_qed(file, head, links);
   } else if (is_other_format(file, head)) {
     links.kind = ImageKind::format;
+    links.parents = head.starts_with("vhdxfile") ? parents_of_vhdx(file) : parents_of_vhd(file);
+    links.is_difference = !links.parents.empty();
+    read_vdi(head, links);
   } else if (head.size() >= kSector && std::string_view(head).substr(510, 2) == "\x55\xaa"sv) {
     links.kind = ImageKind::boot;
   }
+  if (links.files.empty()) links.files = links.parents;
   return links;
 }
 

@@ -22,6 +22,11 @@ struct ImageLinks {
   ImageKind kind = ImageKind::none;
   /// The files that it is made of or builds upon (extents, parent, backing file), as it names them.
   std::vector<std::string> files;
+  /// Those of them that it builds upon: the places where its parent may be.
+  std::vector<std::string> parents;
+  bool is_difference = false;  // a differencing VHD or VHDX, which is not served
+  /// Of a VDI: its uuid, and that of what it builds upon (it names no file); 16 bytes, or empty.
+  std::string id, parent_id;
 };
 
 /// Reads at most 128 KiB. For finding out which disk belongs to which machine only: nothing is

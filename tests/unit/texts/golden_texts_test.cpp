@@ -31,14 +31,6 @@ void expect_golden(const TextFixture& fixture, const char* extension, const std:
   EXPECT_EQ(text, testing::read_whole(expected));
 }
 
-std::vector<convert::DomainDisk> paths_for(const MachineSpec& spec) {
-  std::vector<convert::DomainDisk> paths;
-  for (std::size_t i = 1; i <= spec.disks.size(); ++i) {
-    paths.push_back({i == 1 ? "/mnt/vm/disk.qcow2" : fmt::format("/mnt/vm/disk-{}.qcow2", i)});
-  }
-  return paths;
-}
-
 class GoldenText : public ::testing::TestWithParam<TextFixture> {};
 
 TEST_P(GoldenText, gives_the_expected_json) {
@@ -48,7 +40,7 @@ TEST_P(GoldenText, gives_the_expected_json) {
 TEST_P(GoldenText, gives_the_expected_domain) {
   const MachineSpec spec = testing::described(GetParam()).spec;
   const convert::DomainText domain =
-      convert::compatible_domain(spec, spec.name, kUuid, paths_for(spec), {});
+      convert::compatible_domain(spec, spec.name, kUuid, testing::disk_paths(spec), {});
   EXPECT_TRUE(convert::is_domain_document(domain.xml));
   expect_golden(GetParam(), ".xml", domain.xml);
 }

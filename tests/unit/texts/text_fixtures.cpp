@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/unit/texts/text_fixtures.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "inspect/source/libvirt_xml.h"
@@ -47,6 +49,14 @@ DescribedMachine described(const TextFixture& fixture) {
     read_vmsd(read_whole(vmsd), vmsd.filename().string(), machine.spec);
   }
   return machine;
+}
+
+std::vector<convert::DomainDisk> disk_paths(const MachineSpec& spec) {
+  std::vector<convert::DomainDisk> paths;
+  for (std::size_t i = 1; i <= spec.disks.size(); ++i) {
+    paths.push_back({i == 1 ? "/mnt/vm/disk.qcow2" : fmt::format("/mnt/vm/disk-{}.qcow2", i)});
+  }
+  return paths;
 }
 
 }  // namespace v2vfs::inspect::testing
