@@ -13,8 +13,9 @@ URI = "qemu:///system"
 
 
 def virsh(*words, check: bool = True) -> str:
+    """`start` of a guest that is converted first takes half a minute, and many on a loaded machine."""
     done = subprocess.run(["virsh", "-q", "-c", URI, *map(str, words)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
     if check and done.returncode != 0:
         raise RuntimeError(f"virsh {' '.join(map(str, words))}: {done.stdout.strip()}")
     return done.stdout.strip()
