@@ -12,7 +12,7 @@
 namespace v2vfs::convert {
 
 struct KvmProbe {
-  std::string qemu = "qemu-system-x86_64";  // found in PATH
+  std::string qemu = "qemu-system-x86_64";  // as ChildSetup::program
   std::string kernel;  // newest_host_kernel(): what the appliance boots as well
   std::string accel = "kvm";
   std::chrono::milliseconds time_limit{10000};
@@ -26,7 +26,7 @@ std::optional<std::string> newest_host_kernel(const std::string& boot = "/boot",
 /// True once the kernel has written its version line; false if it has not within the time limit or
 /// QEMU ended. nullopt if it could not be tried or `stop` (asked every 100 ms) said so: nothing is
 /// known then. Waits up to the limit: for a thread of its own. QEMU is gone when this returns, and
-/// does not outlive this process by more than the limit.
+/// when this process ends.
 std::optional<bool> kernel_starts(const KvmProbe& probe, const std::function<bool()>& stop);
 
 /// What a probe of the boot `boot_id` has found, kept in `folder`/kvm-probe.

@@ -60,6 +60,7 @@ class Launch {
         arguments_(setup.arguments),
         environment_({kPath, "LC_ALL=C"}),
         files_(setup.files),
+        output_(setup.output),
         memory_bytes_(setup.memory_bytes),
         words_(words),
         failed_(failed) {
@@ -105,7 +106,8 @@ class Launch {
     failed_ = ::fcntl(failed_, F_DUPFD_CLOEXEC, end + 1);
     words_ = ::fcntl(words_, F_DUPFD_CLOEXEC, end + 1);
     const int in = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    const int out = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    const int out = output_ < 0 ? ::open("/dev/null", O_WRONLY | O_CLOEXEC)
+                                : ::fcntl(output_, F_DUPFD_CLOEXEC, end + 1);
     for (int& file : files_) file = ::fcntl(file, F_DUPFD_CLOEXEC, end + 1);
     if (::dup2(in, 0) < 0 || ::dup2(out, 1) < 0 || ::dup2(words_, 2) < 0) return false;
     for (std::size_t i = 0; i < files_.size(); ++i) {
@@ -133,6 +135,7 @@ class Launch {
   std::vector<std::string> arguments_;
   std::vector<std::string> environment_;
   std::vector<int> files_;
+  int output_;
   std::uint64_t memory_bytes_;
   int words_;
   int failed_;

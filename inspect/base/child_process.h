@@ -21,6 +21,7 @@ struct ChildSetup {
   std::vector<int> files;                // they become descriptors 3, 4, ...
   /// The first of `files` is a listening socket, said as sd_listen_fds(3) says it.
   bool listens = false;
+  int output = -1;                 // becomes its stdout; -1: /dev/null
   std::uint64_t memory_bytes = 0;  // of address space; 0: no limit
 };
 
@@ -29,8 +30,8 @@ std::string find_program(const std::string& program);
 
 /// A program of this host in a process group of its own, without a shell. It is killed, stopped or
 /// not, when the thread that started it ends: so that has to be a lasting one, and the child ends
-/// with us however we die. Its stdin and stdout are /dev/null, its stderr is a memory file that
-/// cannot grow. Thread safe.
+/// with us however we die. Its stdin is /dev/null, its stderr is a memory file that cannot grow.
+/// Thread safe.
 class ChildProcess {
  public:
   /// Throws Error: ENOENT if there is no such program, else as the system says.
