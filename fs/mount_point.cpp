@@ -37,7 +37,8 @@ bool is_dead(const std::string& path) {
 }
 
 void replace_dead_mount(const std::string& path) {
-  if (!is_dead(path)) return;
+  // Opening it would wait for the mount that is being made here.
+  if (is_automount(path) || !is_dead(path)) return;
   if (!is_our_mount(path)) {
     throw StartError(exit_mount, path + " is a dead mount, but not one of v2vfs; unmount it first");
   }

@@ -32,11 +32,15 @@ std::string unescape(const std::string& field) {
   return out;
 }
 
-/// Field 3 (major:minor) of the mount that is seen at `path`, the last one of that mount point, if
-/// it is one of ours: another that lies over ours must not be taken for it.
-std::optional<std::string> find_mount(const std::string& path) {
+struct SeenMount {
+  std::string device;  // major:minor
+  std::string type;
+};
+
+/// The mount that is seen at `path`, the last one of that mount point.
+std::optional<SeenMount> mount_seen_at(const std::string& path) {
   std::ifstream table("/proc/self/mountinfo");
-  std::optional<std::string> device;
+  std::optional<SeenMount> seen;
   for (std::string line; std::getline(table, line);) {
     std::istringstream fields(line);
     std::string id, parent, major_minor, root, point, word, type;
@@ -44,10 +48,16 @@ std::optional<std::string> find_mount(const std::string& path) {
     while (fields >> word && word != "-") {
     }
     fields >> type;
-    if (unescape(point) != path) continue;
-    device = type == "fuse.v2vfs" ? std::optional(major_minor) : std::nullopt;
+    if (unescape(point) == path) seen = SeenMount{major_minor, type};
   }
-  return device;
+  return seen;
+}
+
+/// The device of the mount that is seen there if it is one of ours: another that lies over ours
+/// must not be taken for it.
+std::optional<std::string> find_mount(const std::string& path) {
+  const std::optional<SeenMount> seen = mount_seen_at(path);
+  return seen && seen->type == "fuse.v2vfs" ? std::optional(seen->device) : std::nullopt;
 }
 
 bool run_fusermount(const std::string& path) {
@@ -66,6 +76,11 @@ bool run_fusermount(const std::string& path) {
 }  // namespace
 
 bool is_our_mount(const std::string& path) { return find_mount(path).has_value(); }
+
+bool is_automount(const std::string& path) {
+  const std::optional<SeenMount> seen = mount_seen_at(path);
+  return seen && seen->type == "autofs";
+}
 
 std::string mount_device(const std::string& path) { return find_mount(path).value_or(""); }
 

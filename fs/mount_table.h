@@ -9,6 +9,9 @@ namespace v2vfs::fs {
 /// the table only: touches nothing under the mount.
 bool is_our_mount(const std::string& path);
 
+/// Whether looking into `path` has somebody (systemd, autofs(5)) mount there first: us, perhaps.
+bool is_automount(const std::string& path);
+
 /// The device number of the mount at `path` ("0:54"), for /sys/fs/fuse/connections; empty if none.
 std::string mount_device(const std::string& path);
 

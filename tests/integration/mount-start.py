@@ -4,6 +4,7 @@
 
     mount-start.py [--full]
 """
+import ctypes
 import errno
 import os
 import pathlib
@@ -17,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 sys.dont_write_bytecode = True
 
 import mount  # noqa: E402
-from cases import Cases  # noqa: E402
+from cases import Cases, Skip  # noqa: E402
 from scene import Scene, expect, expect_errno, is_mounted, run, wait_for, write_ovf  # noqa: E402
 
 MIB = 1 << 20
@@ -303,6 +304,26 @@ def _link(path) -> str:
         return ""
 
 
+def over_an_automount():
+    """As systemd does for x-systemd.automount: whoever looks into the mount point waits until it is mounted, so v2vfs must not look."""
+    with Scene() as scene:
+        ovf, point = scene.one_disk(SIZE), scene.point()
+        wanted, asked = os.pipe()
+        # Who is in this process's group may look.
+        data = f"fd={asked},pgrp={os.getpgrp()},minproto=5,maxproto=5,direct".encode()
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.mount(b"test", str(point).encode(), b"autofs", 0, data) != 0:
+            raise Skip(f"autofs ({os.strerror(ctypes.get_errno())})")
+        child = subprocess.Popen(scene.command(ovf, point), stdin=subprocess.DEVNULL, start_new_session=True)
+        try:
+            expect(child.wait(30), 0, "exit code")
+            expect((point / "vm/status.json").exists(), True, "mounted")
+        finally:
+            os.close(asked)
+            os.close(wanted)  # who waits is let go
+            run("umount", "-l", point, check=False)
+
+
 def main() -> int:
     cases = Cases("mount-start")
     cases.run("exit-usage", exit_usage)
@@ -320,6 +341,7 @@ def main() -> int:
     cases.run("stop-timeout", stop_in_a_hurry(False))
     cases.run("second-signal", stop_in_a_hurry(True))
     cases.run("umount-while-busy", umount_while_busy)
+    cases.run("over-an-automount", over_an_automount)
     cases.run("background-leaves-the-terminal", background_leaves_the_terminal)
     return cases.exit_code()
 
