@@ -23,6 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 sys.dont_write_bytecode = True
 
 from cases import Cases  # noqa: E402
+from mount import DAEMON  # noqa: E402
 from scene import Scene, expect, need, run, wait_for, write_ovf  # noqa: E402
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -261,7 +262,7 @@ def refused(name: str, make_it, words: str):
             with contextlib.suppress(OSError):
                 mounted.disk(name).read_bytes()
                 raise AssertionError("it was read")
-            checked = run(os.environ.get("V2VFS_DAEMON") or "build/v2vfs", "--check", scene.source, check=False)
+            checked = run(DAEMON, "--check", scene.source, check=False)
             if words not in checked.text:
                 raise AssertionError(f"--check does not say {words!r}: {checked.text[-600:]}")
     return body
