@@ -2,18 +2,15 @@
 #include "fs/mount_table.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
 #include <optional>
 #include <sstream>
-#include <vector>
 
-extern char** environ;
+#include "inspect/base/unmount.h"
 
 namespace v2vfs::fs {
 namespace {
@@ -60,19 +57,6 @@ std::optional<std::string> find_mount(const std::string& path) {
   return seen && seen->type == "fuse.v2vfs" ? std::optional(seen->device) : std::nullopt;
 }
 
-bool run_fusermount(const std::string& path) {
-  std::vector<std::string> words = {"fusermount3", "-u", "-z", "--", path};
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  pid_t pid = 0;
-  if (::posix_spawnp(&pid, argv[0], nullptr, nullptr, argv.data(), environ) != 0) return false;
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 }  // namespace
 
 bool is_our_mount(const std::string& path) { return find_mount(path).has_value(); }
@@ -84,15 +68,9 @@ bool is_automount(const std::string& path) {
 
 std::string mount_device(const std::string& path) { return find_mount(path).value_or(""); }
 
-bool unmount_lazily(const std::string& path) {
-  if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return true;
-  return errno == EPERM && run_fusermount(path);
-}
+bool unmount_lazily(const std::string& path) { return unmount(path, MNT_DETACH); }
 
-bool unmount_by_force(const std::string& path) {
-  if (::umount2(path.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return true;
-  return errno == EPERM && run_fusermount(path);
-}
+bool unmount_by_force(const std::string& path) { return unmount(path, MNT_FORCE | MNT_DETACH); }
 
 void abort_connection(const std::string& device) {
   const std::size_t colon = device.find(':');

@@ -2,9 +2,7 @@
 #include "mount-helpers/ctl/unmount.h"
 
 #include <fmt/core.h>
-#include <spawn.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,38 +10,14 @@
 #include <cstdio>
 
 #include "inspect/base/error.h"
+#include "inspect/base/unmount.h"
 #include "mount-helpers/ctl/exit_code.h"
 #include "mount-helpers/ctl/mounts.h"
 #include "mount-helpers/ctl/processes.h"
 #include "mount-helpers/ctl/vm_status.h"
 
-extern char** environ;
-
 namespace v2vfs::ctl {
 namespace {
-
-/// True if it ended with 0; what it says on stderr is left out, for it is said better here.
-bool run_fusermount(const std::string& point, bool lazily) {
-  std::vector<std::string> words = {"fusermount3", "-u", "-q"};
-  if (lazily) words.emplace_back("-z");
-  words.insert(words.end(), {"--", point});
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  pid_t pid = 0;
-  if (::posix_spawnp(&pid, argv[0], nullptr, nullptr, argv.data(), environ) != 0) return false;
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-/// With force it is gone at once, and whoever has something open there gets errors, not a wait.
-bool unmount_point(const std::string& point, bool force) {
-  const int flags = UMOUNT_NOFOLLOW | (force ? MNT_FORCE | MNT_DETACH : 0);
-  if (::umount2(point.c_str(), flags) == 0) return true;
-  return errno == EPERM && run_fusermount(point, force);
-}
 
 /// "/mnt/vapp/web/disk.qcow2 by qemu-system-x86 (1234)": what the daemon knows; then who else is
 /// there.
@@ -80,7 +54,8 @@ void unmount_place(const Place& place, const UnmountOptions& options) {
   }
   // Asked before: afterwards nobody can.
   const std::string holders = holders_of(place.mountpoint);
-  if (!unmount_point(place.mountpoint, options.force)) {
+  // With force it is gone at once, and whoever has something open there gets errors, not a wait.
+  if (!v2vfs::unmount(place.mountpoint, options.force ? MNT_FORCE | MNT_DETACH : 0)) {
     if (errno == EPERM) throw Error(EPERM, "{} was mounted by somebody else", place.mountpoint);
     throw Error(
         EBUSY,

@@ -30,7 +30,7 @@ ROOMS = {
     "fs/": ["fs/", "convert/", "inspect/"],
     # They talk to a mount by its files; of the daemon they take how errors and foreign text are said.
     "mount-helpers/": ["mount-helpers/", "inspect/base/digest.h", "inspect/base/error.h", "inspect/base/text.h",
-                       "inspect/base/unique_fd.h"],
+                       "inspect/base/unique_fd.h", "inspect/base/unmount.h"],
 }
 
 # What the rooms in front may include of a room: its doors. Rooms that are not named are all door.
