@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "inspect/base/byte_order.h"
 #include "inspect/base/error.h"
 #include "inspect/base/inflate_stream.h"
 
@@ -41,11 +42,7 @@ std::vector<std::byte> GuestBytes::file_bytes(std::uint64_t offset, std::uint64_
 }
 
 std::uint64_t GuestBytes::number_at(std::uint64_t offset) const {
-  std::uint64_t value = 0;
-  for (const std::byte byte : file_bytes(offset, 8)) {
-    value = value << 8 | std::to_integer<std::uint64_t>(byte);
-  }
-  return value;
+  return load_big_endian<std::uint64_t>(file_bytes(offset, 8).data());
 }
 
 std::vector<std::byte> GuestBytes::inflate(std::uint64_t entry) const {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "convert/disk/byte_order.h"
+#include "inspect/base/byte_order.h"
 #include "inspect/base/log.h"
 
 namespace v2vfs::convert {

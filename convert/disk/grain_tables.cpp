@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "convert/disk/byte_order.h"
+#include "inspect/base/byte_order.h"
 #include "inspect/base/checked.h"
 #include "inspect/base/error.h"
 

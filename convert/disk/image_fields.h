@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "convert/disk/byte_order.h"
 #include "convert/disk/image_header.h"
+#include "inspect/base/byte_order.h"
 
 namespace v2vfs::convert {
 

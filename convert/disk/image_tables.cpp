@@ -6,8 +6,8 @@
 #include <optional>
 #include <span>
 
-#include "convert/disk/byte_order.h"
 #include "convert/disk/image_fields.h"
+#include "inspect/base/byte_order.h"
 #include "inspect/base/checked.h"
 #include "inspect/base/error.h"
 

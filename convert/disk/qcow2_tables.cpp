@@ -6,8 +6,8 @@
 #include <bit>
 #include <cstring>
 
-#include "convert/disk/byte_order.h"
 #include "convert/disk/qcow2_format.h"
+#include "inspect/base/byte_order.h"
 #include "inspect/base/checked.h"
 #include "inspect/base/digest.h"
 

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "convert/disk/byte_order.h"
 #include "convert/disk/vmdk_delta_header.h"
+#include "inspect/base/byte_order.h"
 #include "inspect/base/checked.h"
 #include "inspect/base/deflate.h"
 #include "inspect/base/error.h"

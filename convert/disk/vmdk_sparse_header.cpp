@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <string>
 
-#include "convert/disk/byte_order.h"
+#include "inspect/base/byte_order.h"
 #include "inspect/base/checked.h"
 #include "inspect/base/error.h"
 #include "inspect/base/log.h"

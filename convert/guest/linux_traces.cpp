@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "inspect/base/byte_order.h"
+
 namespace v2vfs::convert {
 namespace {
 
@@ -79,15 +81,6 @@ constexpr Guid kForeignGuids[] = {
      0xad},  // LDM data
 };
 
-template <typename Number>
-Number little(std::string_view bytes, std::size_t at) {
-  Number value = 0;
-  for (std::size_t i = sizeof(Number); i-- > 0;) {
-    value = static_cast<Number>(value << 8 | static_cast<std::uint8_t>(bytes[at + i]));
-  }
-  return value;
-}
-
 class Search {
  public:
   explicit Search(const DiskBytes& disk) : disk_(disk) {}
@@ -129,9 +122,10 @@ class Search {
   /// nullopt: there is none.
   std::optional<bool> in_gpt() const {
     const std::string header = read(kSector, kSector);
-    if (!header.starts_with("EFI PART")) return std::nullopt;
-    const auto table = little<std::uint64_t>(header, 72);
-    const auto count = little<std::uint32_t>(header, 80), size = little<std::uint32_t>(header, 84);
+    if (header.size() < kSector || !header.starts_with("EFI PART")) return std::nullopt;
+    const auto table = load_little_endian<std::uint64_t>(header, 72);
+    const auto count = load_little_endian<std::uint32_t>(header, 80),
+               size = load_little_endian<std::uint32_t>(header, 84);
     if (count > kMostGptEntries || size < 128 || size > kLargestGptEntry) return true;
     if (table > disk_.bytes / kSector) return true;
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -146,7 +140,8 @@ class Search {
     std::copy_n(entry.begin(), type.size(), type.begin());
     if (type == Guid{}) return false;
     if (std::ranges::find(kForeignGuids, type) == std::end(kForeignGuids)) return true;
-    const auto first = little<std::uint64_t>(entry, 32), last = little<std::uint64_t>(entry, 40);
+    const auto first = load_little_endian<std::uint64_t>(entry, 32),
+               last = load_little_endian<std::uint64_t>(entry, 40);
     if (first > last || last >= disk_.bytes / kSector) return true;
     return has_mark({first * kSector, (last - first + 1) * kSector});
   }
@@ -172,10 +167,11 @@ class Search {
   bool is_in_mbr_entry(std::string_view sector, unsigned i, std::uint64_t base) const {
     const std::string_view entry = sector.substr(446 + 16 * i, 16);
     const auto type = static_cast<std::uint8_t>(entry[4]);
-    const std::uint64_t begin = base + little<std::uint32_t>(entry, 8) * kSector;
+    const std::uint64_t begin = base + load_little_endian<std::uint32_t>(entry, 8) * kSector;
     if (type == 0) return false;
     if (is_extended(type)) return is_in_extended(begin);
-    return !is_foreign(type) || has_mark({begin, little<std::uint32_t>(entry, 12) * kSector});
+    return !is_foreign(type) ||
+           has_mark({begin, load_little_endian<std::uint32_t>(entry, 12) * kSector});
   }
 
   /// A chain of sectors; each has a partition and the place of the next sector.
@@ -187,7 +183,7 @@ class Search {
       const auto type = static_cast<std::uint8_t>(sector[446 + 4]);
       if (is_extended(type) || is_in_mbr_entry(sector, 0, at)) return true;
       if (!is_extended(static_cast<std::uint8_t>(sector[446 + 16 + 4]))) return false;
-      at = begin + little<std::uint32_t>(sector, 446 + 16 + 8) * kSector;
+      at = begin + load_little_endian<std::uint32_t>(sector, 446 + 16 + 8) * kSector;
     }
     return true;
   }

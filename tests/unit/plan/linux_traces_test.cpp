@@ -70,6 +70,10 @@ class MadeDisk {
   std::string bytes_;
 };
 
+TEST(LinuxTraces, a_disk_that_ends_inside_the_head_of_a_table_has_no_table) {
+  EXPECT_FALSE(MadeDisk(520).put(512, "EFI PART").may_hold_linux());
+}
+
 TEST(LinuxTraces, there_are_none_on_disks_that_are_empty_or_noise) {
   EXPECT_FALSE(MadeDisk().may_hold_linux());
   EXPECT_FALSE(MadeDisk(0).may_hold_linux());

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
+#include <string_view>
 
-/// Numbers as they lie in files: VMDK is little-endian, qcow2 and VHD are big-endian. The pointers need no
-/// alignment.
-namespace v2vfs::convert {
+/// Numbers as they lie in files: VMDK and partition tables are little-endian, qcow2 and VHD are
+/// big-endian. The pointers need no alignment.
+namespace v2vfs {
 
 inline std::uint16_t swap_bytes(std::uint16_t value) { return __builtin_bswap16(value); }
 inline std::uint32_t swap_bytes(std::uint32_t value) { return __builtin_bswap32(value); }
@@ -31,6 +33,12 @@ Number load_little_endian(const std::byte* from) {
   return from_little_endian(value);
 }
 
+/// The number at `offset`, which lies inside `bytes`.
+template <typename Number>
+Number load_little_endian(std::string_view bytes, std::size_t offset) {
+  return load_little_endian<Number>(std::as_bytes(std::span(bytes)).subspan(offset).data());
+}
+
 template <typename Number>
 Number load_big_endian(const std::byte* from) {
   Number value;
@@ -44,4 +52,4 @@ void store_big_endian(std::byte* to, Number value) {
   std::memcpy(to, &swapped, sizeof swapped);
 }
 
-}  // namespace v2vfs::convert
+}  // namespace v2vfs
