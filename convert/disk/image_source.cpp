@@ -38,8 +38,9 @@ std::vector<inspect::SourceFile> ImageSource::files() const {
   return files;
 }
 
-/// The one that runs, or a new one. Many may ask while it cannot be started: it is tried once a
-/// second.
+/// The one that runs, or a new one. Many may ask while it cannot be started: after a second failure
+/// it is tried once a second. A first one may be chance, as where somebody kills it while it
+/// starts.
 std::shared_ptr<NbdServer> ImageSource::server(Deadline deadline) const {
   const std::unique_lock lock(server_mutex_, deadline);
   const std::string& name = chain_.layers.front().file.name();
@@ -52,8 +53,8 @@ std::shared_ptr<NbdServer> ImageSource::server(Deadline deadline) const {
         NbdExport{name, image_options(chain_, kFirstImageFd), files(), bytes()}, deadline);
     failure_.reset();
   } catch (const Error& error) {
+    next_start_ = from_now(failure_ ? kBetweenStarts : std::chrono::seconds(0));
     failure_ = Error(EIO, error.sentence());
-    next_start_ = from_now(kBetweenStarts);
     throw *failure_;
   }
   return server_;
