@@ -19,6 +19,9 @@ import time
 import traceback
 
 
+NOTHING_RAN = 77  # exit code of a script none of whose cases was wanted
+
+
 class Skip(Exception):
     """Raised with the name of what is missing."""
 
@@ -35,12 +38,14 @@ class Cases:
         self.wanted = re.compile(os.environ.get("V2VFS_TEST_CASE", "") if independent else "")
         self.passed = passed_before() if independent else set()
         self.failures = 0
+        self.ran = 0
 
     def run(self, case: str, body, full: bool = False) -> bool:
         """Runs body(); True if it passed."""
         name = f"{self.script}.{case}"
         if (full and not self.full) or not self.wanted.search(case) or name in self.passed:
             return True
+        self.ran += 1
         start = time.monotonic()
         try:
             body()
@@ -55,6 +60,8 @@ class Cases:
         return False
 
     def exit_code(self) -> int:
+        if not self.ran:
+            return NOTHING_RAN
         return 1 if self.failures else 0
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
+from cases import NOTHING_RAN
 from results import FAIL, PASS, SKIP, Journal, Result, parse_line
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
@@ -100,7 +101,7 @@ def run_script(argv: list, seconds: int, environment: dict, log: pathlib.Path, o
 def integration_script(script: pathlib.Path, full: bool, case: str, journal: Journal, logs: pathlib.Path, add) -> None:
     """Runs one script of tests/integration and passes its cases on.
 
-    A script that prints no case is one case itself, by its exit status.
+    A script that prints no case is one case itself, by its exit status; one none of whose cases is wanted is none.
     """
     name = script.stem
     if journal.finished(name):
@@ -128,6 +129,11 @@ def integration_script(script: pathlib.Path, full: bool, case: str, journal: Jou
     for result in earlier:
         if result.name not in seen:
             add(result)
+    if status == NOTHING_RAN and not said:
+        if not earlier:
+            print(f"{name}: no case of it is wanted here", flush=True)
+            return
+        status = 0
     if status != 0 and not any(result.kind == FAIL for result in said):
         add(Result(FAIL, name, "out of time" if status == -1 else f"ended with {status}"))
     elif status == 0 and not said and not earlier and not case:
