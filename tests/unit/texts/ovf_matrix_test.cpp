@@ -3,25 +3,20 @@
 // Each dialect of OVF, each key and each spelling that is read occurs in at least one description
 // of tests/golden/ovf. Prints the table: what, and how many descriptions have it; a row with none
 // fails. `V2VFS_MATRIX=1` prints the names too.
-#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
-#include <regex>
 
 #include "tests/unit/source/source_fixture.h"
+#include "tests/unit/texts/coverage_table.h"
 
 namespace v2vfs::inspect {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Row {
-  const char* what;
-  const char* pattern;  // ECMAScript, of a whole text, without regard to case
-};
+using testing::Row;
 
 constexpr Row kRows[] = {
     {"OVF 0.9", R"re(schema/ovf/1/envelope[^]*ovf:version="0\.9")re"},
@@ -242,20 +237,7 @@ std::map<std::string, std::string> texts() {
 }
 
 TEST(OvfMatrix, has_no_empty_row) {
-  const auto all = texts();
-  for (const Row& row : kRows) {
-    const std::regex pattern(row.pattern, std::regex::icase | std::regex::ECMAScript);
-    std::string names;
-    unsigned count = 0;
-    for (const auto& [name, text] : all) {
-      if (!std::regex_search(text, pattern)) continue;
-      ++count;
-      names += " " + name;
-    }
-    fmt::print("{:8} {:36} {:3}{}\n", "ovf", row.what, count,
-               std::getenv("V2VFS_MATRIX") ? names : "");
-    EXPECT_GT(count, 0u) << "ovf: " << row.what;
-  }
+  testing::expect_no_empty_row("ovf", kRows, texts());
 }
 
 }  // namespace

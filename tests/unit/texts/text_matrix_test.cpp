@@ -3,23 +3,18 @@
 // Each key of a VMX that is read, each key and disk spelling of xl, and each part of a libvirt
 // domain occurs in at least one description of tests/golden. Prints the table: what, and how many
 // descriptions have it; a row with none fails. `V2VFS_MATRIX=1` prints the names too.
-#include <fmt/core.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
-#include <regex>
 
 #include "tests/unit/source/source_fixture.h"
+#include "tests/unit/texts/coverage_table.h"
 #include "tests/unit/texts/text_fixtures.h"
 
 namespace v2vfs::inspect {
 namespace {
 
-struct Row {
-  const char* what;
-  const char* pattern;  // ECMAScript, of a whole text, without regard to case
-};
+using testing::Row;
 
 constexpr Row kVmxRows[] = {
     {".encoding UTF-8", R"re(\.encoding = "UTF-8")re"},
@@ -284,19 +279,7 @@ TEST_P(TextMatrix, has_no_empty_row) {
   for (const testing::TextFixture& fixture : testing::text_fixtures(table.kind)) {
     texts[fixture.file.stem().string()] = text_of(fixture);
   }
-  for (const Row& row : table.rows) {
-    const std::regex pattern(row.pattern, std::regex::icase | std::regex::ECMAScript);
-    std::string names;
-    unsigned count = 0;
-    for (const auto& [name, text] : texts) {
-      if (!std::regex_search(text, pattern)) continue;
-      ++count;
-      names += " " + name;
-    }
-    fmt::print("{:8} {:36} {:3}{}\n", table.kind, row.what, count,
-               std::getenv("V2VFS_MATRIX") ? names : "");
-    EXPECT_GT(count, 0u) << table.kind << ": " << row.what;
-  }
+  testing::expect_no_empty_row(table.kind, table.rows, texts);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, TextMatrix,
