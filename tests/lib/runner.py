@@ -45,7 +45,7 @@ def run_units(arguments: argparse.Namespace, add) -> None:
     case = arguments.filter.partition(".")[2]
     if not case:
         lint(LOGS, add)
-    for preset in ["release", "asan-ubsan"] if arguments.full else ["release"]:
+    for preset in ["release"] if arguments.quick else ["release", "asan-ubsan"]:
         if build(preset, LOGS, add):
             unit_tests(preset, case, LOGS, add)
 
