@@ -31,6 +31,7 @@ WorkResult convert_with_edits(inspect::Guest& guest, const WorkInput& input,
                               const inspect::MachineSpec& spec,
                               convert::ConversionOptions options) {
   if (!input.edits.empty()) {
+    input.on_stage("applying edits");
     WorkResult edited = apply_user_edits(guest, input);
     if (edited.outcome != WorkOutcome::promoted) return outcome_of_edits(std::move(edited), input);
     guest.unmount_all();
@@ -38,7 +39,8 @@ WorkResult convert_with_edits(inspect::Guest& guest, const WorkInput& input,
   }
   const convert::Conversion done =
       convert::convert_guest(guest, {spec, std::move(options), input.options,
-                                     input.may_have_run && !input.forced, input.work_folder});
+                                     input.may_have_run && !input.forced, input.work_folder,
+                                     input.on_stage});
   return {outcome_of(done.result.state), done.result.reason,
           convert::conversion_json(done.plan, &done.result),
           convert::capabilities_to_json(done.plan.capabilities)};

@@ -102,6 +102,14 @@ void ManifestCheck::set(Integrity integrity) {
   result_ = std::move(integrity);
 }
 
+std::uint64_t ManifestCheck::bytes_of(const inspect::Manifest& manifest) const {
+  std::uint64_t bytes = 0;
+  for (const inspect::ManifestEntry& entry : manifest.entries) {
+    if (is_checked(entry.file)) bytes += files_->open_stored(entry.file).length();
+  }
+  return bytes;
+}
+
 void ManifestCheck::run(const std::stop_token& stop) {
   if (!wait_before_start(stop)) return;
   yield_to_everybody();
@@ -120,13 +128,19 @@ Integrity ManifestCheck::compare(const std::stop_token& stop) {
   const auto manifest = inspect::read_manifest(*files_, descriptor_path_);
   if (const std::string bad = check_signature(); !bad.empty()) return damaged(bad, 0);
   if (!manifest) return unchecked("the source has no manifest", 0);
-  std::uint64_t bytes = 0;
+  Integrity checking = with("checking", "the source is compared with its manifest", 0);
+  checking.total_bytes = bytes_of(*manifest);
+  const std::uint64_t& bytes = checking.checked_bytes;
+  const auto go_on = [&](std::uint64_t more) {
+    set(checking);
+    checking.checked_bytes += more;
+    return !stop.stop_requested();
+  };
   unsigned files = 0;
   for (const inspect::ManifestEntry& entry : manifest->entries) {
     if (!is_checked(entry.file)) continue;
-    const auto wrong = inspect::check_digest(*files_, entry, [&] { return stop.stop_requested(); });
+    const auto wrong = inspect::check_digest(*files_, entry, go_on);
     if (!wrong) return unchecked("the check was ended", bytes);
-    bytes += files_->open_stored(entry.file).length();
     if (!wrong->empty()) return damaged(*wrong, bytes);
     if (!is_descriptor(entry.file)) ++files;
   }

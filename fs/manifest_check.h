@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fs/vm_status.h"
+#include "inspect/source/manifest.h"
 #include "inspect/source/source_file.h"
 
 namespace v2vfs::fs {
@@ -32,6 +33,7 @@ class ManifestCheck {
   void run(const std::stop_token& stop);
   Integrity compare(const std::stop_token& stop);
   bool is_checked(const std::string& file) const;
+  std::uint64_t bytes_of(const inspect::Manifest& manifest) const;
   /// Empty unless it is bad.
   std::string check_signature();
 

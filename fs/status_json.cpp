@@ -59,18 +59,13 @@ ordered_json failure_to_json(const std::optional<VmStatus::Failure>& failure) {
       {"code", failure->code}, {"what", sentence(failure->what)}, {"fix", sentence(failure->fix)}};
 }
 
-std::uint64_t total_virtual_bytes(const VmStatus& status) {
-  std::uint64_t bytes = 0;
-  for (const DiskStatus& disk : status.disks) bytes += disk.virtual_bytes;
-  return bytes;
-}
-
 ordered_json vm_to_json(const VmStatus& status) {
+  const bool is_checking = status.integrity.state == "checking";
   ordered_json object = {{"vm", sentence(status.vm)},
                          {"state", status.state},
                          {"stage", nullptr},
-                         {"bytes_done", 0},
-                         {"bytes_total", total_virtual_bytes(status)}};
+                         {"bytes_done", is_checking ? status.integrity.checked_bytes : 0},
+                         {"bytes_total", is_checking ? status.integrity.total_bytes : 0}};
   if (!status.stage.empty()) object["stage"] = status.stage;
   object["error"] = failure_to_json(status.failure);
   object["assumptions"] = sentences(status.assumptions);

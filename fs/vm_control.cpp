@@ -110,7 +110,10 @@ VmStatus Vm::status() {
 void Vm::add_edits_to(VmStatus& status) const {
   const Gate::Standing standing = gate_.standing();
   if (standing.running == Work::applier) status.stage = "applying";
-  if (standing.running == Work::converter) status.stage = "converting";
+  if (standing.running == Work::converter) {
+    const char* const stage = work_.stage();
+    status.stage = stage ? stage : "waiting for an appliance";
+  }
   guest_files_.list_edits(status.pending_edits, status.applied_edits);
   if (!status.pending_edits.empty()) status.waiting_for = standing.waiting_for;
   if (status.failure) return;

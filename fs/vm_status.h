@@ -16,6 +16,7 @@ struct Integrity {
   std::string state = "unchecked";  // unchecked, checking, good, damaged
   std::string what;                 // a sentence; empty if there is nothing to say
   std::uint64_t checked_bytes = 0;
+  std::uint64_t total_bytes = 0;        // of what is being checked; 0: not known
   std::string signature = "unchecked";  // unchecked, none, bad, self-signed, untrusted, trusted
   std::string signer = {};              // of the manifest; empty: nobody, or not known
 };
@@ -32,7 +33,7 @@ struct DiskStatus {
 /// What <vm>/status.json says.
 struct VmStatus {
   std::string vm;
-  std::string stage;     // what goes on now: "inspecting", "applying"; empty: nothing
+  std::string stage;     // what goes on now: "inspecting", "writing"; empty: nothing
   std::string state;     // unusable, unconverted, stale, ...: contract.md
   std::string state_id;  // of --list-states; empty if there is none
   struct Failure {

@@ -219,6 +219,7 @@ void VmWork::run(Work work) {
     result.outcome = stop_.stop_requested() ? WorkOutcome::ended : WorkOutcome::failed;
     result.why = sentence_of(e);
   }
+  stage_ = nullptr;
   if (work == Work::converter) note_fruitless(result);
   end(work, std::move(result));
 }
@@ -272,6 +273,8 @@ WorkResult VmWork::make_run(Work work, WorkInput input) {
     input.options = options;
     result = changes_.at(work)(guest, input);
   };
+  stage_ = "starting an appliance";
+  input.on_stage = [this](const char* stage) { stage_ = stage; };
   const auto disks = staging_->begin();
   make_private_folder(work_folder_);
   input.work_folder = work_folder_;
@@ -284,6 +287,7 @@ WorkResult VmWork::make_run(Work work, WorkInput input) {
     throw;
   }
   if (result.outcome == WorkOutcome::promoted) {
+    stage_ = "committing";
     staging_->commit({input.last.run + 1, result.conversion, result.capabilities, {}, 0});
   }
   settle_disks();

@@ -32,6 +32,7 @@ struct WorkInput {
   RunRecord last;             // what the last run made of the guest
   inspect::InspectOptions options;  // how it is opened
   std::string work_folder;          // of this host, private, empty, gone after the run
+  std::function<void(const char* stage)> on_stage = [](const char*) {};  // VmWork::stage()
 };
 
 /// What it made of the guest.
@@ -85,6 +86,8 @@ class VmWork {
   void start(Work work);
   /// The converter looks into the guest also where a glance finds nothing to convert.
   void look_closely() { looks_closely_ = true; }
+  /// What is being done now; null: nothing. Stages are literals.
+  const char* stage() const { return stage_; }
   /// A committed run could not be brought into the disks, which are blocked since.
   bool blocked() const { return blocked_; }
   /// Tries again. Throws Error(EIO) if that fails as well.
@@ -121,6 +124,7 @@ class VmWork {
   std::stop_source stop_;
   std::atomic<bool> blocked_ = false;
   std::atomic<bool> looks_closely_ = false;
+  std::atomic<const char*> stage_ = nullptr;
   std::mutex working_;                // one run, or one try to settle; before mutex_
   std::string work_folder_;           // set by attach()
   Disks disks_;                       // set by attach(), while nothing runs

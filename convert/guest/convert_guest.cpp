@@ -147,6 +147,7 @@ void write_images(Guest& guest, const std::vector<Image>& images, ConversionResu
 }  // namespace
 
 Conversion convert_guest(Guest& guest, const ConversionRequest& request) {
+  request.on_stage("inspecting");
   const GuestInspection found = inspect::inspect_guest(guest, request.inspect);
   Conversion done;
   done.plan = plan_conversion(found, request.spec, request.options);
@@ -158,12 +159,14 @@ Conversion convert_guest(Guest& guest, const ConversionRequest& request) {
     return ended(std::move(done.plan), "unsupported", std::move(reason));
   }
   const GuestFacts& facts = *found.chosen_guest();
+  request.on_stage("making initrds");
   mount_to_write(guest, facts, paths_of(done.plan));
   const auto images = make_images(guest, facts, done.plan, request.work_folder);
   if (std::string why = why_it_would_not_start(facts, images); !why.empty()) {
     done.plan.state = PlanState::unsupported;
     return ended(std::move(done.plan), "unsupported", std::move(why));
   }
+  request.on_stage("writing");
   done.result.reason = apply_steps(guest, done.plan, done.result);
   done.result.state = done.result.reason.empty() ? "converted" : "failed";
   if (done.result.state == "converted") write_images(guest, images, done.result);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "convert/guest/conversion_json.h"
@@ -18,6 +19,8 @@ struct ConversionRequest {
   /// left alone.
   bool expect_shut_down = false;
   std::string work_folder;  // of this host, private, exists; up to 1 GiB for a moment
+  /// Told what goes on now, in a word or two: conversions take a minute.
+  std::function<void(const char* stage)> on_stage = [](const char*) {};
 };
 
 struct Conversion {

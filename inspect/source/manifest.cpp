@@ -166,13 +166,13 @@ ManifestSignature check_manifest_signature(const SourceFiles& files,
 }
 
 std::optional<std::string> check_digest(const SourceFiles& files, const ManifestEntry& entry,
-                                        const std::function<bool()>& stop) {
+                                        const GoOn& go_on) {
   const SourceFile file = files.open_stored(entry.file);
   Digest digest(entry.kind);
   std::vector<std::byte> buffer(kReadBytes);
   for (std::uint64_t offset = 0; offset < file.length();) {
-    if (stop()) return std::nullopt;
     const std::size_t bytes = std::min<std::uint64_t>(buffer.size(), file.length() - offset);
+    if (!go_on(bytes)) return std::nullopt;
     file.read(offset, std::span(buffer).first(bytes));
     digest.add(std::span<const std::byte>(buffer).first(bytes));
     offset += bytes;

@@ -45,10 +45,13 @@ struct ManifestSignature {
 ManifestSignature check_manifest_signature(const SourceFiles& files,
                                            std::string_view descriptor_path);
 
+/// Asked before each MiB or less that is read; false ends it.
+using GoOn = std::function<bool(std::uint64_t bytes)>;
+
 /// What is wrong with the file as it is stored, as a sentence; empty if its digest is the one of
-/// `entry`. Reads the whole file, in the order of its bytes. nullopt if `stop` (asked every MiB) said so. Throws
+/// `entry`. Reads the whole file, in the order of its bytes. nullopt if `go_on` ended it. Throws
 /// Error.
 std::optional<std::string> check_digest(const SourceFiles& files, const ManifestEntry& entry,
-                                        const std::function<bool()>& stop);
+                                        const GoOn& go_on);
 
 }  // namespace v2vfs::inspect

@@ -167,14 +167,10 @@ int watch(const StatusOptions& options, const Terminal& terminal) {
 }  // namespace
 
 std::string activity_text(const VmStatus& vm) {
-  if (!vm.stage.empty() && vm.done_bytes > 0 && vm.total_bytes > 0) {
-    return vm.stage + " " + percent_bar(vm.done_bytes, vm.total_bytes);
-  }
   if (!vm.stage.empty()) return vm.stage;
   if (vm.integrity != "checking") return "-";
-  const std::uint64_t total = vm.total_bytes;
-  if (vm.checked_bytes == 0 || total == 0) return "checking";
-  return "checking, " + bytes_text(vm.checked_bytes) + " done";
+  if (vm.total_bytes == 0) return "checking";
+  return "checking " + percent_bar(vm.done_bytes, vm.total_bytes);
 }
 
 std::string status_text(const std::string& mountpoint, const MountStatus& status,

@@ -34,7 +34,6 @@ struct VmStatus {
   std::vector<std::string> pending_edits;
   std::vector<pid_t> waiting_for;
   std::string integrity, integrity_what;
-  std::uint64_t checked_bytes = 0;
 
   std::vector<pid_t> writers() const;
   std::uint64_t virtual_bytes() const;

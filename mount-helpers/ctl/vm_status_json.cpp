@@ -53,7 +53,6 @@ VmStatus vm(const Json& object) {
   const Json& integrity = object.at("integrity");
   vm.integrity = text_or_empty(integrity, "state");
   vm.integrity_what = text_or_empty(integrity, "what");
-  vm.checked_bytes = integrity.value("checked_bytes", std::uint64_t{0});
   return vm;
 }
 

@@ -7,11 +7,13 @@ started, which converts; on the serial console: disks, swap, network card, its n
 conversion fails, `virsh start` says so. `--full`: the guest with two disks too, converted by name, and the daemon
 killed while it is.
 """
+import contextlib
 import errno
 import json
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -95,11 +97,33 @@ def convert_by_name(mount: Mount, vm: str) -> None:
     expect(disk.stat().st_size, size, f"{vm}: size of disk.qcow2")
 
 
-def boot(mount: Mount, vm: str) -> None:
+@contextlib.contextmanager
+def stages_of(mount: Mount, vm: str):
+    """Gives the list of what status.json says that goes on, while the block runs."""
+    seen, ended = [], threading.Event()
+
+    def look():
+        while not ended.wait(0.2):
+            stage = read_json(mount.point / vm / "status.json")["stage"]
+            if stage and stage not in seen:
+                seen.append(stage)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()
+
+
+def boot(mount: Mount, vm: str, stages: list = ()) -> None:
     steps, size = Steps(), (mount.point / vm / "disk.qcow2").stat().st_size
     with Machine(mount.point / vm / "domain.xml") as machine:
         steps.done(f"{vm}: defined")
-        console = machine.start_and_login(PASSWORD, LOGIN_SECONDS, tries=1)
+        with stages_of(mount, vm) as seen:
+            console = machine.start_and_login(PASSWORD, LOGIN_SECONDS, tries=1)
+        expect([stage for stage in seen if stage in stages], list(stages), f"{vm}: stages among {seen}")
         steps.done(f"{vm}: started and logged in")
         for command, words in EXPECTED[vm]:
             answer = console.command(command)
@@ -203,7 +227,7 @@ def main() -> int:
             return cases.exit_code()
         cases.run("web-plan", lambda: show_plan(mount, "web"))
         cases.run("web-edited", lambda: edit(mount, "web"))
-        cases.run("web-boots", lambda: boot(mount, "web"))
+        cases.run("web-boots", lambda: boot(mount, "web", ["starting an appliance", "applying edits", "making initrds"]))
         cases.run("web-converted", lambda: check_converted(mount, "web", ("/etc/fstab",)))
         cases.run("remount", lambda: remount(mount, "web"))
         cases.run("web-refuses-to-start", lambda: refuse_to_start("web"), full=True)

@@ -76,10 +76,10 @@ TEST(Status, what_goes_on) {
   EXPECT_EQ(activity_text(vm), "-");
   vm.integrity = "checking";
   EXPECT_EQ(activity_text(vm), "checking");
-  vm.stage = "converting";
-  EXPECT_EQ(activity_text(vm), "converting");
   vm.done_bytes = 1, vm.total_bytes = 4;
-  EXPECT_EQ(activity_text(vm), "converting [===         ] 25 %");
+  EXPECT_EQ(activity_text(vm), "checking [===         ] 25 %");
+  vm.stage = "making initrds";
+  EXPECT_EQ(activity_text(vm), "making initrds");
 }
 
 TEST(Status, json_has_the_mount_point_and_the_vms_that_are_meant) {

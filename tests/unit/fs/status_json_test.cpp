@@ -23,6 +23,18 @@ TEST(StatusJson, has_every_key_of_the_contract) {
   EXPECT_EQ(object["disks"][0]["holders"][0]["pid"], 42);
 }
 
+TEST(StatusJson, counts_the_bytes_of_a_check_while_there_is_one) {
+  VmStatus status;
+  status.integrity.state = "checking";
+  status.integrity.checked_bytes = 3;
+  status.integrity.total_bytes = 4;
+  EXPECT_EQ(json::parse(to_json(status))["bytes_done"], 3);
+  EXPECT_EQ(json::parse(to_json(status))["bytes_total"], 4);
+  status.integrity.state = "good";
+  EXPECT_EQ(json::parse(to_json(status))["bytes_done"], 0);
+  EXPECT_EQ(json::parse(to_json(status))["bytes_total"], 0);
+}
+
 TEST(StatusJson, is_valid_whatever_a_source_says) {
   VmStatus status;
   status.vm = "a\xff\x1b[31m\n";

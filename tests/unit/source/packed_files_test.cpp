@@ -108,7 +108,7 @@ TEST_F(Packed, the_manifest_is_of_what_is_stored) {
   Digest digest;
   digest.add(gzip_of("one"));
   const ManifestEntry entry{"d.vmdk.gz", DigestKind::sha256, digest.hex()};
-  EXPECT_EQ(check_digest(files({}), entry, [] { return false; }), "");
+  EXPECT_EQ(check_digest(files({}), entry, [](std::uint64_t) { return true; }), "");
 }
 
 TEST_F(Packed, holes_of_chunks_are_holes) {
