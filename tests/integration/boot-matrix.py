@@ -58,6 +58,7 @@ def ask(console, checks: list) -> None:
                 raise AssertionError(f"`{command}` has no `{word}`: {answer}")
 
 
+# SEMANTICS: "Boots the guest as whoever uses its disks gets it"
 def boots(name: str) -> None:
     with mounted(name) as mount:
         steps, vm = Steps(), mount.point / name

@@ -142,6 +142,7 @@ def main() -> int:
         mount.unmount()
         mount.mount()
 
+    # SEMANTICS: "A source is never written, and its modification time never moves"
     def source_untouched():
         mount.unmount()
         after = fingerprint([mount.source])

@@ -72,6 +72,7 @@ def edit(mount: Mount, vm: str) -> None:
     (guest / "etc/issue").write_text("Converted and edited\n")
 
 
+# SEMANTICS: "conversion.json has the outcome of each step and domain.xml virtio devices"
 def check_converted(mount: Mount, vm: str, left_alone: tuple = ()) -> None:
     status, done = read_json(mount.point / vm / "status.json"), read_json(mount.point / vm / "conversion.json")
     expect(status["state"], "converted", f"{vm}: state")
@@ -85,6 +86,8 @@ def check_converted(mount: Mount, vm: str, left_alone: tuple = ()) -> None:
         run("qemu-img", "check", "-q", path)
 
 
+# SEMANTICS: "EBUSY: somebody uses a disk, or the guest was not shut down"
+# SEMANTICS: "The disks' sizes do not change"
 def convert_by_name(mount: Mount, vm: str) -> None:
     disk = mount.point / vm / "disk.qcow2"
     size = disk.stat().st_size
@@ -117,6 +120,8 @@ def stages_of(mount: Mount, vm: str):
         thread.join()
 
 
+# SEMANTICS: "A Linux guest is converted to virtio by the first access to content of any of its disks"
+# SEMANTICS: "`stage` is null or what goes on now"
 def boot(mount: Mount, vm: str, stages: list = ()) -> None:
     steps, size = Steps(), (mount.point / vm / "disk.qcow2").stat().st_size
     with Machine(mount.point / vm / "domain.xml") as machine:
@@ -164,6 +169,7 @@ def start_over(mount: Mount, vm: str) -> None:
     expect(written, 0, f"{vm}: bytes that are left after a reset")
 
 
+# SEMANTICS: "so `virsh start` fails with a message"
 def refuse_to_start(vm: str) -> None:
     """There is no room for what a conversion writes: a message, and nothing is booted."""
     with Scene() as scene:

@@ -35,14 +35,14 @@ def expect_in(part: str, text: str) -> None:
         raise AssertionError(f"{part!r} is not in {text!r}")
 
 
-def on_a_terminal(*words, seconds: float = 30, until: str = "", then: bytes = b"") -> str:
+def on_a_terminal(*words, seconds: float = 30, until: str = "", then: bytes = b"", no_color: str = "") -> str:
     """What it writes on a terminal of 80 columns; `then` is typed when it has written `until`."""
     need_ctl()
     master, slave = pty.openpty()
     os.set_inheritable(slave, True)
     subprocess.run(["stty", "-F", os.ttyname(slave), "cols", "80", "rows", "24"], check=True)
     child = subprocess.Popen([str(word) for word in (CTL, *words)], stdin=slave, stdout=slave, stderr=slave,
-                             start_new_session=True, env={**os.environ, "TERM": "xterm", "NO_COLOR": ""},
+                             start_new_session=True, env={**os.environ, "TERM": "xterm", "NO_COLOR": no_color},
                              preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
     os.close(slave)
     text, deadline = "", time.monotonic() + seconds
@@ -76,6 +76,7 @@ def status_in_a_pipe():
         expect_in(str(mounted.point), ctl("status"))
 
 
+# SEMANTICS: "MOUNTPOINT/status.json has `version`, `source`, `state_dir` and `vms`"
 def status_as_json():
     with Scene() as scene:
         mounted = scene.mount(two_vms(scene))
@@ -98,6 +99,7 @@ def status_of_what_is_wrong():
         ctl("export", mounted.point / "db", scene.folder / "out", code=FAILED, says="What to do: ")
 
 
+# SEMANTICS: "Colours are for terminals, and NO_COLOR is heeded"
 def status_on_a_terminal():
     with Scene() as scene:
         ovf = two_vms(scene)
@@ -105,6 +107,8 @@ def status_on_a_terminal():
         mounted = scene.mount(ovf)
         text = on_a_terminal("status", mounted.point)
         expect_in("\x1b[31munusable\x1b[0m", text)
+        plain = on_a_terminal("status", mounted.point, no_color="1")
+        expect(("unusable" in plain, "\x1b[31m" in plain), (True, False), f"colours with NO_COLOR in {plain!r}")
         watched = on_a_terminal("status", "--watch", mounted.point, until="web", then=b"\x03")
         expect_in("\x1b[H\x1b[J", watched)
 
@@ -123,6 +127,8 @@ def watch_in_a_pipe():
         child.wait()
 
 
+# SEMANTICS: "`echo WORD > ctl` returns when it is done"
+# SEMANTICS: "What fails for one VM keeps no other back"
 def words_of_ctl():
     with Scene() as scene:
         mounted = scene.mount(two_vms(scene))
@@ -151,6 +157,8 @@ def damage_is_said():
         expect_in("damaged", ctl("status", mounted.point))
 
 
+# SEMANTICS: "2 no such mount, VM or domain"
+# SEMANTICS: "by its name where one mount only has it"
 def what_is_not_there():
     with Scene() as scene:
         mounted = scene.mount(two_vms(scene))
@@ -176,12 +184,15 @@ def dead_mount():
         expect(is_mounted(mounted.point), False, "mounted")
 
 
+# SEMANTICS: "`umount` names who uses a mount that it cannot unmount (4)"
+# SEMANTICS: "nothing that was acknowledged is lost"
 def umount_says_who():
     with Scene() as scene:
         mounted = scene.run_daemon(two_vms(scene))
         ctl("umount", mounted.vm("web"), code=USAGE, says="as a whole")
         sitting = subprocess.Popen(["sleep", "600"], cwd=mounted.vm("web"))
         disk = os.open(mounted.disk("web"), os.O_RDWR)
+        os.pwrite(disk, b"acknowledged", 20 * MIB)
         text = ctl("umount", mounted.point, code=BUSY, says="is in use:")
         expect_in(f"web/disk.qcow2 is written by {comm(os.getpid())} ({os.getpid()})", text)
         expect_in(f"sleep ({sitting.pid}) has a file open or its working folder there", text)
@@ -194,6 +205,9 @@ def umount_says_who():
         sitting.wait()
         expect(mounted.daemon.wait(30), 0, "exit code of the daemon")
         mounted = scene.mount(scene.source / "two.ovf")
+        with open(mounted.disk("web"), "rb") as file:
+            expect(os.pread(file.fileno(), 12, 20 * MIB), b"acknowledged", "what was written before")
+        mounted.no_holders("web")
         ctl("umount", mounted.point, says="is unmounted")
 
 
@@ -201,6 +215,7 @@ def comm(pid: int) -> str:
     return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
 
 
+# SEMANTICS: "6 not possible with this guest, 130 interrupted"
 def inspect_and_diff():
     """A disk without a system: no guest boots, but an appliance looks."""
     with Scene() as scene:

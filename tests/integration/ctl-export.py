@@ -27,6 +27,8 @@ def expect_same(copy, original) -> None:
         raise AssertionError(f"{copy} is not {original}")
 
 
+# SEMANTICS: "copies to DEST/VM/."
+# SEMANTICS: "The copy is sparse."
 def expect_whole(folder, mounted, name: str, disks: int = 1) -> None:
     """A VM's copy: its disks, a domain.xml that names them, and nothing else."""
     names = ["disk.qcow2"] + [f"disk-{number}.qcow2" for number in range(2, disks + 1)]
@@ -78,6 +80,7 @@ def named_vms():
         ctl("export", mounted.vm("web"), scene.source / "a.vmdk", code=USAGE, says="no folder")
 
 
+# SEMANTICS: "Nothing is overwritten; a disk has its name"
 def nothing_is_overwritten():
     with Scene() as scene:
         mounted = scene.mount(two_vms(scene))
@@ -91,6 +94,7 @@ def nothing_is_overwritten():
             shutil.rmtree(out)
 
 
+# SEMANTICS: "refuses a VM that is written to (4)"
 def running_vm_is_refused():
     with Scene() as scene:
         mounted = scene.mount(two_vms(scene))
@@ -118,6 +122,7 @@ def stopped(mounted, out, pieces: int = 3):
     return child
 
 
+# SEMANTICS: "also if that begins meanwhile"
 def writer_meanwhile():
     with Scene() as scene:
         mounted = big_disk(scene)
@@ -133,6 +138,7 @@ def writer_meanwhile():
         expect_whole(out, mounted, mounted.vms()[0])
 
 
+# SEMANTICS: "with which the same command goes on after a signal, a full disk or a power cut"
 def interrupted(how: int):
     def body():
         with Scene() as scene:
@@ -201,6 +207,7 @@ class SmallDisk:
         run("umount", "-l", self.point)
 
 
+# SEMANTICS: "What does not fit is refused before the first byte"
 def target_is_full():
     with Scene() as scene:
         mounted = big_disk(scene)

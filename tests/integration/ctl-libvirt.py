@@ -68,6 +68,7 @@ def define_and_undefine():
         ctl("define", "-c", "no-such-driver:///", mounted.vm(), code=NOT_THERE, says="no-such-driver")
 
 
+# SEMANTICS: "moves a VM that runs in libvirt, and its definition, to a copy in DEST/VM/"
 def pulled(full_disks: bool):
     def body():
         with Libvirt() as scene:
@@ -93,6 +94,7 @@ def pulled(full_disks: bool):
     return body
 
 
+# SEMANTICS: "or it stays where it was, and no copy is left"
 def interrupted_pull():
     with Libvirt() as scene:
         mounted = scene.big()

@@ -118,6 +118,7 @@ def wait_for(serial, words):
     return None
 
 
+# SEMANTICS: "Under UEFI the disks of the boot disk's controller are on SATA"
 def boots(name, work):
     tree = ET.parse(GOLDEN / f"{name}.xml")
     domain = tree.getroot()

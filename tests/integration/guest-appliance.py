@@ -251,6 +251,8 @@ class Suite:
         reader.refuse(errno.EROFS, "mount", "/dev/sda2", "/many", "", True)
         reader.refuse(errno.EINVAL, "read", "no/path", 0, 1)
 
+    # SEMANTICS: "A guest is read by libguestfs in a process of its own"
+    # SEMANTICS: "assembled beside the disks, never into them, where a guest is only read"
     def read_all(self):
         before = [digest(disk) for disk in self.disks]
         steps = Steps()
@@ -262,6 +264,9 @@ class Suite:
             limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
             expect("Max core file size        0" in limits, True, "no core files")
             self.confined(pid)
+            # SEMANTICS: "it is what the kernel kills first when memory is short"
+            score = int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text())
+            expect(score > int(pathlib.Path("/proc/self/oom_score_adj").read_text()), True, f"it is killed before us ({score})")
             links = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
             expect([link for link in links if "/dev/fuse" in link], [], "inherited descriptors")
         wait_until_empty(pid, 5)
@@ -269,6 +274,7 @@ class Suite:
         expect([digest(disk) for disk in self.disks], before, "the disks after reading")
         expect(list((self.folder / "run").iterdir()), [], "what is left of the appliance")
 
+    # SEMANTICS: "as root it keeps no capability but that over files"
     @staticmethod
     def confined(pid: int):
         """The child and all that it started: no capabilities but those over files, and none to be gained."""
@@ -340,6 +346,7 @@ class Suite:
         reader.process.wait()
         wait_until_empty(pid, 10)
 
+    # SEMANTICS: "but no source, home, other state, block device or TCP port"
     def outside(self):
         """A disk's header names another file of the host, as a hostile appliance's qemu might: it is not opened."""
         secret, disk = self.folder / "secret.raw", self.folder / "behind.qcow2"

@@ -139,6 +139,7 @@ def edit_web(guest: pathlib.Path) -> None:
     (guest / "etc/hostname").write_text("shopfront\n")
 
 
+# SEMANTICS: "Special files are shown without device numbers and cannot be opened"
 def special_files(guest: pathlib.Path) -> None:
     """Shown, not opened, and nobody waits for one."""
     start = time.monotonic()
@@ -155,6 +156,7 @@ def special_files(guest: pathlib.Path) -> None:
         raise AssertionError("somebody waited for a special file")
 
 
+# SEMANTICS: "also after the death of the daemon or a power cut, and is seen at once"
 def real_guest() -> None:
     """Every program once; the daemon is killed; then all of it is in the disk, and nothing else."""
     need_appliance()
@@ -196,6 +198,7 @@ def real_guest() -> None:
         scene.unmount(mounted)
 
 
+# SEMANTICS: "All that wait go in together, into all disks of the VM, or none does"
 def killed_while_applied(kills: int):
     """kill -9 at random moments of an apply: before or after, in a file system that is whole."""
     def body():
@@ -227,6 +230,8 @@ def killed_while_applied(kills: int):
     return body
 
 
+# SEMANTICS: "Nobody waits for edits that somebody who is there already keeps out"
+# SEMANTICS: "A file that was opened for writing before a VM's disks were is saved all the same"
 def beside_readers() -> None:
     """One program reads both disks of a VM, and an edit is saved meanwhile: nobody waits for whom he keeps waiting."""
     need_appliance()
@@ -274,6 +279,7 @@ def processes_named(name: str, below: int) -> list:
     return found
 
 
+# SEMANTICS: "Edits that cannot be applied (no room in the guest, a key that is missing, an appliance that does not start)"
 def dead_appliance() -> None:
     """qemu dies, or stands still, while it writes: nothing of it is kept, the error says so, and the next try works."""
     need_appliance()

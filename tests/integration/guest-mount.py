@@ -28,6 +28,7 @@ def links_below(folder: pathlib.Path):
                 yield path
 
 
+# SEMANTICS: "so that they stay inside guest/ wherever they point in the guest"
 def stay_inside(guest: pathlib.Path) -> int:
     """No link's text leads out, wherever the mount lies."""
     count = 0
@@ -40,6 +41,7 @@ def stay_inside(guest: pathlib.Path) -> int:
     return count
 
 
+# SEMANTICS: "with the reason in the log. `-o ro`: EROFS"
 def refused(guest: pathlib.Path) -> None:
     fstab = guest / "etc/fstab"
     expect_errno(errno.EROFS, "overwriting", lambda: open(fstab, "w"))
@@ -48,6 +50,7 @@ def refused(guest: pathlib.Path) -> None:
     expect_errno(errno.EROFS, "chmod", lambda: fstab.chmod(0o600))
 
 
+# SEMANTICS: "The files of the guest by its mountpoints"
 def real_guest() -> None:
     need_appliance()
     with Scene() as scene:
@@ -86,6 +89,7 @@ def real_guest() -> None:
         scene.unmount(mounted)
 
 
+# SEMANTICS: "`-o guest=off` leaves it out"
 def left_out() -> None:
     with Scene() as scene:
         scene.vmdk("disk.vmdk", 4 << 20)

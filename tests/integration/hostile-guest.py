@@ -156,6 +156,9 @@ def read_all(guest: pathlib.Path) -> bytes:
                     place = os.path.normpath(os.path.join(folder, os.readlink(path)))
                     if not place.startswith(os.fsencode(guest)):
                         raise AssertionError(f"{path!r} leads to {place!r}")
+                # SEMANTICS: "a FIFO is shown as a socket, for opening one would wait on this host for ever"
+                if stat.S_ISFIFO(status.st_mode) or status.st_rdev:
+                    raise AssertionError(f"{path!r} is shown as a FIFO, or with a device number")
                 if stat.S_ISREG(status.st_mode):
                     seen += subprocess.run(["head", "-c", "100000", path], capture_output=True, timeout=300).stdout
             except OSError:
@@ -199,6 +202,7 @@ def opened(trace: str) -> list:
     return found
 
 
+# SEMANTICS: "but no source, home, other state, block device or TCP port"
 def judge(scene, trace: str) -> None:
     paths = {path for _, path in opened(trace)}
     for never in (str(scene.folder / "secret"), str(scene.folder / "outside" / "secret"), "/etc/shadow", "/root", "/proc/kmsg"):

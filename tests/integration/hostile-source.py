@@ -55,6 +55,7 @@ def traps(scene) -> None:
     (scene.source / "hard").write_bytes(b"a file of the source\n" * 1000)
 
 
+# SEMANTICS: "Nothing outside the source's folder (or archive) is opened"
 def opened_outside(scene, trace: str) -> list:
     """Paths of successful opens, links resolved (strace -y names the descriptor), that are on no list."""
     mine = [str(scene.source), str(scene.state), str(scene.point()), str(scene.log), str(mount.DAEMON)]
@@ -106,6 +107,7 @@ def look_at_everything(mounted) -> bytes:
     return seen
 
 
+# SEMANTICS: "no `/`, no control characters, no leading dot or dash"
 def names_are_safe(mounted) -> None:
     for path in all_paths(mounted):
         name = os.fsencode(path.name)
@@ -161,6 +163,7 @@ def ovf_case(file: pathlib.Path):
     return body
 
 
+# SEMANTICS: "Its neighbours work"
 def neighbours(outcome) -> None:
     if not outcome or "the good one" not in outcome:
         raise AssertionError(f"the neighbour is missing: {outcome and sorted(outcome)}")

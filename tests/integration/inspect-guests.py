@@ -88,6 +88,8 @@ def keep(name: str, vm: pathlib.Path) -> None:
             (pathlib.Path(os.environ["V2VFS_KEEP"]) / f"{name}-{text}").write_bytes((vm / text).read_bytes())
 
 
+# SEMANTICS: "opens LUKS containers, also for guest/"
+# SEMANTICS: "Keys stand in no command line, log or state"
 def key_opens() -> None:
     """Encrypted LVM: locked without its key, read with it; the key is on no command line and in no log."""
     with Scene() as scene:
@@ -113,6 +115,7 @@ def key_opens() -> None:
         keyless(scene, steps)
 
 
+# SEMANTICS: "What stays closed is `luks-locked`; if the guest's root is in it, guest/ is EACCES"
 def keyless(scene, steps) -> None:
     mounted = scene.run_daemon(scene.source)
     found = json.loads((mounted.vm("luks-lvm") / "inspection.json").read_bytes())
@@ -123,6 +126,7 @@ def keyless(scene, steps) -> None:
     scene.unmount(mounted)
 
 
+# SEMANTICS: "At most `appliances=N` run at once"
 def all_at_once() -> None:
     """`cat */inspection.json` of ten VMs: all right, never more appliances than places, ls of an idle VM is quick."""
     with Scene() as scene:
@@ -151,6 +155,7 @@ def all_at_once() -> None:
         scene.unmount(mounted)
 
 
+# SEMANTICS: "The files of the guest by its mountpoints"
 def files(name: str):
     def body() -> None:
         with Scene() as scene:
@@ -164,6 +169,7 @@ def files(name: str):
     return body
 
 
+# SEMANTICS: "one that is not there is EIO, and the error lists those that are"
 def other_root() -> None:
     """The boot menu starts the second; -o root= says the first, also for guest/. Of another choice nothing is kept."""
     with Scene() as scene:
@@ -205,6 +211,7 @@ def inspection_xml(scene, guests: Guests, name: str) -> bytes:
     return text
 
 
+# SEMANTICS: "inspection.xml says the same of the guest to programs that read virt-inspector's XML"
 def against_referee(name: str):
     def body() -> None:
         need("virt-inspector")

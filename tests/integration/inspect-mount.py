@@ -58,6 +58,7 @@ def small_vms(scene, count: int = 2):
     return scene.ovf("vms.ovf", [(f"vm-{n}", [disk]) for n, disk in enumerate(disks)])
 
 
+# SEMANTICS: "pass meanwhile, also on the very file that somebody waits for"
 def look_around(vm: pathlib.Path) -> None:
     """What passes at the very files that somebody waits for."""
     disk = vm / "disk.qcow2"
@@ -66,9 +67,11 @@ def look_around(vm: pathlib.Path) -> None:
     expect_at_once("qemu-img info", lambda: run("qemu-img", "info", disk))
     expect_at_once("chown", lambda: os.chown(disk, 65534, 65534))
     expect_at_once("setxattr", lambda: os.setxattr(disk, "user.test", b"1"))
+    expect_at_once("fsync", lambda: run("sync", disk))
     expect_at_once("read", lambda: run("dd", f"if={disk}", "of=/dev/null", "bs=1M", "skip=20", "count=1"))
 
 
+# SEMANTICS: "ends within 100 ms of a signal (EINTR); the work goes on for others"
 def interrupted_wait_ends(text: pathlib.Path) -> None:
     """As the best of several: on a busy machine a process may wait for the processor."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
@@ -86,6 +89,7 @@ def interrupted_wait_ends(text: pathlib.Path) -> None:
             raise AssertionError(f"a wait ended {min(times):.2f} s after signal {number}")
 
 
+# SEMANTICS: "starts an appliance and returns when the text is there"
 def real_guest():
     """A Debian guest: the first cat waits, meanwhile everything else passes; the next is there at once, also after a remount."""
     need_appliance()
@@ -123,6 +127,7 @@ def real_guest():
         scene.unmount(mounted)
 
 
+# SEMANTICS: "A wait has no limit, costs no thread"
 def many_wait():
     """Two hundred wait, without a thread; each can stop waiting; the end of the mount is an answer for all."""
     need_appliance()
@@ -151,6 +156,7 @@ def many_wait():
         nothing_is_left(scene, below)
 
 
+# SEMANTICS: "EBUSY if there is none"
 def written_to():
     """While somebody writes: the last text, or EBUSY; afterwards it is found again."""
     need_appliance()
@@ -185,6 +191,8 @@ def stop_appliance(mounted) -> None:
         os.kill(pid, signal.SIGSTOP)
 
 
+# SEMANTICS: "One that shows no progress for `appliance-timeout` seconds (300) is killed"
+# SEMANTICS: "`error` in status.json says why (`inspection-failed`)"
 def hung_appliance():
     """Ended after appliance-timeout, reported; the next open tries again; another VM does not notice."""
     need_appliance()
@@ -205,6 +213,7 @@ def hung_appliance():
         scene.unmount(mounted)
 
 
+# SEMANTICS: "unmounting, and the death of the daemon however it dies, end all of them"
 def ends_with_the_mount():
     """SIGTERM while somebody waits: the wait ends, appliance and workshop are gone."""
     need_appliance()
@@ -221,6 +230,8 @@ def ends_with_the_mount():
         expect(is_mounted(mounted.point), False, "mounted")
 
 
+# SEMANTICS: "if the daemon was killed, the next start removes it"
+# SEMANTICS: "the death of the daemon however it dies"
 def daemon_is_killed():
     """kill -9: the appliance dies with the daemon, and the next mount takes the dead workshop away."""
     need_appliance()
@@ -238,6 +249,7 @@ def daemon_is_killed():
         scene.unmount(again)
 
 
+# SEMANTICS: "At most `appliances=N` run at once"
 def many_at_once():
     """Four VMs asked at once with two places: all answer, never more than two appliances, looking around stays quick."""
     need_appliance()
@@ -261,6 +273,7 @@ def many_at_once():
         scene.unmount(mounted)
 
 
+# SEMANTICS: "It needs a kernel in /boot that can be read"
 def no_kernel():
     """Without a kernel the appliance cannot start, and the error names the package."""
     need("unshare")

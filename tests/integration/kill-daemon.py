@@ -114,6 +114,8 @@ def start_writer(disk, number: int, blocks: int, sequence: int, seed: int):
     return writer, reader, lines
 
 
+# SEMANTICS: "A write that returned survives the death of the daemon"
+# SEMANTICS: "reading, writing, direct and"
 def plain_writers(rounds: int):
     """Processes that write the file itself, as any program may."""
     def body():

@@ -44,6 +44,11 @@ def edit(domain, scene, value: int, how: str) -> None:
     run("sh", "-c", shell, timeout=30)
 
 
+# SEMANTICS: "MOUNTPOINT/<vm>/ domain.xml domain-compat.xml inspection.json inspection.xml conversion.json status.json guest/"
+# SEMANTICS: "Saving a well-formed domain over it replaces it, durably"
+# SEMANTICS: "brings the computed one back"
+# SEMANTICS: "domain-compat.xml is always the computed one"
+# SEMANTICS: "A machine without a uuid gets one that is the same at every mount"
 def saved_by(how: str):
     def body():
         with Scene() as scene:
@@ -72,6 +77,7 @@ def saved_by(how: str):
     return body
 
 
+# SEMANTICS: "otherwise close(2) fails with EINVAL and the old one stays"
 def malformed_is_refused():
     with Scene() as scene:
         mounted = scene.mount(scene.one_disk(MIB))
@@ -132,6 +138,7 @@ def security_of(disk) -> tuple:
             {name: os.getxattr(disk, name) for name in os.listxattr(disk)})
 
 
+# SEMANTICS: "Owner, permissions and `user.*`, `trusted.*`, `security.*` attributes"
 def started_by_libvirt():
     start_libvirt()
     with Scene() as scene:

@@ -85,7 +85,7 @@ def sha256(path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def same(raw, qcow2) -> None:
+def same(raw, qcow2) -> None:  # SEMANTICS: "`qemu-img check` finds nothing"
     run("qemu-img", "check", "-q", "-f", "qcow2", qcow2)
     run("qemu-img", "compare", "-q", "-f", "raw", "-F", "qcow2", raw, qcow2)
 
@@ -196,7 +196,7 @@ def reads_of(path, block: int = 64 * KIB):
         os.close(fd)
 
 
-def flipped_bit():
+def flipped_bit():  # SEMANTICS: "answers EIO for a damaged one"
     with Scene() as scene:
         ovf = scene.one_disk(ODD, "--damage=flipped-bit")
         mounted = scene.mount(ovf, "verify=grain")
@@ -205,7 +205,7 @@ def flipped_bit():
         expect(others, [], "other errors than EIO")
         if not failed or max(failed) - min(failed) > 128 * KIB:
             raise AssertionError(f"EIO at {failed}: one grain is damaged")
-        if "disk.vmdk" not in scene.log.read_text():
+        if "disk.vmdk" not in scene.log.read_text():  # SEMANTICS: "Bytes that the source cannot give are EIO with file and offset in the log"
             raise AssertionError("the log does not name the file")
         verify_says_damaged(mounted)
         scene.unmount(mounted)
@@ -216,7 +216,7 @@ def flipped_bit():
             raise AssertionError("a disk with a flipped bit is identical to its source")
 
 
-def verify_says_damaged(mounted) -> None:
+def verify_says_damaged(mounted) -> None:  # SEMANTICS: "`echo verify > ctl` inflates every grain now"
     try:
         mounted.control("verify")
     except OSError as error:
@@ -399,7 +399,7 @@ def copies(kind: str):
     return body
 
 
-def holes_are_exact(kind: str, layout: str):
+def holes_are_exact(kind: str, layout: str):  # SEMANTICS: "`st_size`, `st_blocks`, SEEK_DATA and SEEK_HOLE are exact"
     def body():
         with Scene() as scene:
             disk = scene.mount(disk_in(scene, kind), f"layout={layout}").disk()
@@ -421,7 +421,7 @@ def holes_are_exact(kind: str, layout: str):
     return body
 
 
-def looking_stays_cold():
+def looking_stays_cold():  # SEMANTICS: "`ls`, `file`, `qemu-img info` and a refresh of a storage pool start nothing"
     """file(1) and qemu-img info read in the cold zone and the tail only; so they will start no conversion."""
     need("strace", "file", "qemu-img")
     with Scene() as scene:

@@ -45,6 +45,7 @@ cd {scene.folder}
     return done.text
 
 
+# SEMANTICS: "take the options of v2vfs and leave out those of mount(8) and systemd"
 def by_mount():
     with Scene() as scene:
         ovf = scene.one_disk(MIB)
@@ -63,6 +64,7 @@ umount {point}
             expect(part in said, True, f"{part} in what is said: {said}")
 
 
+# SEMANTICS: "exit codes are those of mount(8): 0, 1, 4, 32"
 def exit_codes():
     with Scene() as scene:
         ovf = scene.one_disk(MIB)
@@ -73,6 +75,7 @@ def exit_codes():
         in_namespace(scene, f"mount -t v2vfs {ovf} {scene.folder}/no-point", code=32)
 
 
+# SEMANTICS: "`mount -t v2vfs` and fstab take the options of v2vfs"
 def fstab_as_root():
     with Scene() as scene:
         ovf = scene.one_disk(MIB)
@@ -82,6 +85,7 @@ def fstab_as_root():
         expect("disk.qcow2" in said, True, f"the tree: {said}")
 
 
+# SEMANTICS: "(or ~/.local/state/v2vfs) for others"
 def fstab_as_a_user():
     """A user mounts, reads and unmounts what fstab allows; states are in the user's home."""
     try:
@@ -121,6 +125,9 @@ def units_are_valid():
         done = run("systemd-analyze", "verify", "--man=no", scene.folder / "v2vfs@vapp.service", check=False)
         own = [line for line in done.text.splitlines() if "v2vfs" in line]
         expect((done.returncode, own), (0, []), f"what systemd says ({done.text})")
+        # SEMANTICS: "before libvirt is started; it is stopped after libvirt-guests has shut down its guests"
+        before = next(line for line in text.splitlines() if line.startswith("Before=")).partition("=")[2].split()
+        expect({"libvirtd.service", "libvirt-guests.service"} <= set(before), True, f"what comes later: {before}")
 
 
 def automount_units_are_valid():

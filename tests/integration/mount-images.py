@@ -115,7 +115,7 @@ def gone(pids: list) -> None:
 
 # Reading.
 
-def identical(kind: str, size: int):
+def identical(kind: str, size: int):  # SEMANTICS: "The first access to content starts it, not `ls`, `stat` or `qemu-img info`"
     def body():
         need("qemu-img")
         with Scene() as scene:
@@ -185,6 +185,9 @@ def chain(layers: int, base: str, ova: bool = False):
                 source = pack(scene, [source, *files])
             mounted = scene.mount(source)
             expect(mounted.vms(), ["vm"], "machines")
+            if ova:  # SEMANTICS: "and not inside an archive"
+                wait_for(lambda: "inside an archive" in str(mounted.status()), "it is refused: QEMU takes no part of a file for a backing file")
+                return
             same(raw, mounted.disk())
     return body
 
@@ -207,7 +210,7 @@ def in_ova(kind: str):
     return body
 
 
-def bare_folder():
+def bare_folder():  # SEMANTICS: "(and is no part, parent or backing file of one that does)"
     """Overlays and their backing files in a folder, as a libvirt pool has them: a machine for each that is no backing."""
     with Scene() as scene:
         make(scene, "vhdx-dynamic", ODD, "hyperv")
@@ -218,6 +221,16 @@ def bare_folder():
         expect(mounted.vms(), ["hyperv", "top"], "machines")
         same(scene.folder / "base.raw", mounted.disk("top"))
         same(scene.folder / "hyperv.raw", mounted.disk("hyperv"))
+
+
+def internal_snapshot():  # SEMANTICS: "Of snapshots inside a qcow2 the disk's last state is"
+    with Scene() as scene:
+        _, image = make(scene, "qcow2", ODD)
+        run("qemu-img", "snapshot", "-c", "before", image)
+        run("qemu-io", "-f", "qcow2", "-c", "write -P 7 0 1M", image)
+        raw = scene.folder / "now.raw"
+        run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
+        same(raw, scene.mount(image).disk())
 
 
 # Writing.
@@ -268,7 +281,7 @@ def refused(name: str, make_it, words: str):
     return body
 
 
-def secret_backing(scene) -> None:
+def secret_backing(scene) -> None:  # SEMANTICS: "A backing file lies within the source"
     secret = scene.folder / "secret"
     secret.write_bytes(b"s" * MIB)
     run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", secret, scene.source / "thief.qcow2")
@@ -286,7 +299,7 @@ def looping(scene) -> None:
     write_ovf(scene.source / "vm.ovf", [("vm", [scene.source / "a.qcow2"])])
 
 
-def opens_no_name():
+def opens_no_name():  # SEMANTICS: "read-only, which is given the files as descriptors"
     """strace sees that qemu opens images by its descriptors only."""
     need("strace", "qemu-img")
     with Scene() as scene:
@@ -322,7 +335,7 @@ def read_through(disk: pathlib.Path) -> bool:
             return False
 
 
-def killed_while_reading():
+def killed_while_reading():  # SEMANTICS: "If it dies, or does not answer for 30 seconds, the reads that it had are EIO"
     """Every read of a dead process's is EIO, the next one works; never other bytes."""
     with Scene() as scene:
         raw, image = make(scene, "vhdx-dynamic", 64 * MIB)
@@ -358,7 +371,7 @@ def fill_densely(raw: pathlib.Path, size: int) -> None:
             file.write(rng.randbytes(MIB))
 
 
-def hanging():
+def hanging():  # SEMANTICS: "or does not answer for 30 seconds"
     """A stopped process: EIO in half a minute, and meanwhile everything else works; the next read starts another."""
     with Scene() as scene:
         raw, image = make(scene, "vdi-dynamic", ODD)
@@ -380,6 +393,8 @@ def hanging():
             raise AssertionError(f"the read took {waited:.0f} s")
         gone(stopped)
         same(raw, mounted.disk())
+        left = readers(mounted)  # SEMANTICS: "after a minute without reads, at unmount and with the daemon it ends"
+        wait_for(lambda: not any(map(is_alive, left)), "it ends after a minute without reads", 120)
 
 
 def read_fails(path) -> None:
@@ -393,7 +408,7 @@ def read_fails(path) -> None:
         os.close(fd)
 
 
-def daemon_killed(stopped: bool):
+def daemon_killed(stopped: bool):  # SEMANTICS: "at unmount and with the daemon it ends"
     def body():
         with Scene() as scene:
             raw, image = make(scene, "vhd-dynamic", ODD)
@@ -419,7 +434,7 @@ def parallel():
         expect(len(readers(mounted)), 1, "processes that read")
 
 
-def truncated(kind: str):
+def truncated(kind: str):  # SEMANTICS: "What the tables place beyond the end of the file is EIO"
     """What was cut off is EIO, never zeros; the rest reads."""
     def body():
         with Scene() as scene:
@@ -457,6 +472,7 @@ def main() -> int:
             cases.run(f"chain-{layers}-{base}", chain(layers, base), full=(layers, base) != (3, "raw"))
     cases.run("chain-ova", chain(3, "qcow2", ova=True), full=True)
     cases.run("bare-folder", bare_folder)
+    cases.run("internal-snapshot", internal_snapshot)
     cases.run("refused-secret", refused("thief", secret_backing, "builds upon"))
     cases.run("refused-data-file", refused("ext", data_file, "another file"))
     cases.run("refused-loop", refused("vm", looping, "builds upon itself"))

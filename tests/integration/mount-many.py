@@ -57,6 +57,8 @@ def peak_memory(pid: int) -> int:
     return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 
 
+# SEMANTICS: "MOUNTPOINT/status.json, vapp.json (OVF sources)"
+# SEMANTICS: "A VM that nothing was kept of has no folder"
 def many(count: int, most_memory: int):
     def body():
         with Scene() as scene:

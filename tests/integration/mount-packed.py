@@ -130,6 +130,7 @@ WAYS = {
 }
 
 
+# SEMANTICS: "What is compressed or in pieces is read in place"
 def is_as_the_disk(way: str, kind: str):
     def case():
         need("qemu-img", "xz")
@@ -144,6 +145,7 @@ def is_as_the_disk(way: str, kind: str):
     return case
 
 
+# SEMANTICS: "so the next mount does not read it again"
 def bare_disk():
     """The places in a compressed source are kept: the second mount does not read it to its end."""
     need("qemu-img")
@@ -159,6 +161,7 @@ def bare_disk():
             expect(scene.log.read_text().count("read once to its end"), 1, "passes that the log names")
 
 
+# SEMANTICS: "Damage of what is compressed, a file that is cut short"
 def damaged():
     """What cannot be inflated is an error that names the file and the place; nothing is zeros."""
     with Scene() as scene:
@@ -181,6 +184,7 @@ def damaged():
         scene.unmount(mounted)
 
 
+# SEMANTICS: "lies in the source as a file of its own is in its drive, read-only, by its path there"
 def media():
     """A CD image beside the descriptor is in the drive."""
     need("virt-xml-validate")
@@ -199,8 +203,15 @@ def media():
         pattern = rf'<disk type="file" device="cdrom">\s*<driver name="qemu" type="raw" ?/>\s*<source file="{scene.source}/tools.iso"'
         expect(bool(re.search(pattern, domain.read_text())), True, "the image in domain.xml")
         scene.unmount(mounted)
+        # SEMANTICS: "One in an archive, or compressed, is not"
+        mounted = scene.mount(in_tar(scene, "vm.ova", "w"))
+        text = (mounted.vm("vm") / "domain.xml").read_text()
+        expect(re.findall(r'<source file="[^"]*tools', text), [], "an image in an archive in domain.xml")
+        scene.unmount(mounted)
 
 
+# SEMANTICS: "compares the disk files with the OVF's manifest in the background"
+# SEMANTICS: "`signer` who it names"
 def signed():
     """status.json says who signed the manifest, and that the files are as it says."""
     need("openssl")
@@ -223,6 +234,7 @@ def signed():
         scene.unmount(mounted)
 
 
+# SEMANTICS: "An .xz of one block above 192 MiB is refused"
 def one_block():
     """An .xz of one block is refused in one sentence with the way out."""
     with Scene() as scene:

@@ -52,6 +52,8 @@ def same(raw, qcow2) -> None:
     run("qemu-img", "compare", "-q", "-f", "raw", "-F", "qcow2", raw, qcow2)
 
 
+# SEMANTICS: "the disks of a VMX or libvirt machine as they were at each snapshot"
+# SEMANTICS: "neither what a VM writes nor `reset` changes them"
 def each_is_what_it_was(types: str):
     def body():
         with Scene() as scene:
@@ -65,6 +67,9 @@ def each_is_what_it_was(types: str):
             # What is written to the VM now is nothing to its past.
             run("qemu-io", "-f", "qcow2", "-c", "write -P 7 0 1M", mounted.disk())
             same(raw_of(scene, 1), snapshots / "second/disk.qcow2")
+            mounted.no_holders()
+            mounted.control("reset")
+            same(raw_of(scene, 1), snapshots / "second/disk.qcow2")
             copy = scene.folder / "copy"
             run("cp", snapshots / "first/disk.qcow2", copy)
             same(raw_of(scene, 0), copy)
@@ -72,6 +77,7 @@ def each_is_what_it_was(types: str):
     return body
 
 
+# SEMANTICS: "Read-only (EROFS), without state"
 def nothing_is_written():
     with Scene() as scene:
         mounted = scene.mount(vmx_with(scene))
@@ -93,6 +99,7 @@ def nothing_is_written():
         expect(kept, [], "state of snapshots")
 
 
+# SEMANTICS: "Listing the folders opens nothing"
 def looking_opens_nothing():
     """Listing the folders opens none of a snapshot's files; what the source has then is what is found."""
     with Scene() as scene:
@@ -107,6 +114,7 @@ def looking_opens_nothing():
         same(raw_of(scene, 0), snapshots / "first/disk.qcow2")
 
 
+# SEMANTICS: "its open(2) says why (also in the log), and the next one tries again"
 def a_broken_one_hides_nothing():
     with Scene() as scene:
         source = vmx_with(scene)
@@ -116,6 +124,8 @@ def a_broken_one_hides_nothing():
         snapshots = mounted.vm() / "snapshots"
         same(raw_of(scene, 0), snapshots / "first/disk.qcow2")
         run("ls", "-lR", snapshots)
+        # SEMANTICS: "One that cannot be opened has the size 0"
+        expect((snapshots / "second/disk.qcow2").stat().st_size, 0, "size of one that cannot be opened")
         expect_errno(errno.EIO, "open", lambda: os.open(snapshots / "second/disk.qcow2", os.O_RDONLY))
         if "7e57d15c" not in scene.log.read_text():
             raise AssertionError("the log does not say why")
@@ -125,6 +135,7 @@ def a_broken_one_hides_nothing():
         scene.watch(source)
 
 
+# SEMANTICS: "A source that changed is ESTALE; write `reset` to `ctl` once it is as it should be"
 def a_change_is_seen():
     with Scene() as scene:
         source = vmx_with(scene)
@@ -151,6 +162,7 @@ def a_change_is_seen():
         scene.watch(source)
 
 
+# SEMANTICS: "Names are made safe and unique as those of VMs are"
 def names_are_safe():
     names = ["before/after", "..", "-rf", "twice", "twice", "", "a" * 300, "Fertig zum Testen"]
     with Scene() as scene:
@@ -199,6 +211,7 @@ def parent_changes():
         expect(mounted.disk().read_bytes() == before, True, "disk.qcow2 is what it was once the parent is back")
 
 
+# SEMANTICS: "So are a missing parent, a loop"
 def parent_missing():
     """Neither mount nor --check takes a delta for a disk; both name the parent."""
     with Scene() as scene:

@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 
 import mount  # noqa: E402
 from cases import Cases, Skip  # noqa: E402
-from scene import Scene, expect, expect_errno, is_mounted, run, wait_for, write_ovf  # noqa: E402
+from scene import Scene, expect, expect_errno, is_mounted, need, run, wait_for, write_ovf  # noqa: E402
 
 MIB = 1 << 20
 SIZE = 2 * MIB
@@ -35,6 +35,7 @@ def refused(scene, code: int, sources, options: str = "", point=None, word: str 
     expect(is_mounted(point), False, "mounted")
 
 
+# SEMANTICS: "1 usage, 2 source unreadable"
 def exit_usage():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -48,6 +49,7 @@ def exit_usage():
             expect(run(mount.DAEMON, word).returncode, 0, word)
 
 
+# SEMANTICS: "2 source unreadable, 3 mount failed"
 def exit_source():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -59,6 +61,7 @@ def exit_source():
             refused(scene, 2, scene.folder / name, word=name)
 
 
+# SEMANTICS: "`v2vfs --check`: 0 all usable, 1 some problem"
 def check_opens_disks():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -70,6 +73,7 @@ def check_opens_disks():
         expect("disk-unreadable" in done.text, True, f"what is said: {done.text}")
 
 
+# SEMANTICS: "3 mount failed, 4 state busy or foreign"
 def exit_mount():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -80,6 +84,7 @@ def exit_mount():
         refused(scene, 3, ovf, f"state={scene.folder}/mnt/state")
 
 
+# SEMANTICS: "4 state busy or foreign"
 def state_must_be_private():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -148,6 +153,7 @@ def relative_paths():
             run("umount", "mnt", cwd=scene.folder)
 
 
+# SEMANTICS: "`umount` returns before the daemon has flushed; the next mount of the same source waits for it"
 def unmount_and_mount_in_one_line():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -164,6 +170,7 @@ def unmount_and_mount_in_one_line():
         expect(content[:8 * MIB:MIB], b"01234567", "what each mount wrote")
 
 
+# SEMANTICS: "A dead mount of v2vfs at the mount point is replaced"
 def killed_and_mounted():
     """A dead mount is replaced at once, also by a daemon in the background."""
     with Scene() as scene:
@@ -180,6 +187,7 @@ def killed_and_mounted():
 
 # Several sources, options for one VM.
 
+# SEMANTICS: "There may be several."
 def several_sources():
     with Scene() as scene:
         for name in ("a", "b"):
@@ -196,6 +204,7 @@ def several_sources():
         expect([mounted.disk(name).stat().st_size for name in mounted.vms()], [4096, 8192, 12288, 16384], "sizes kept")
 
 
+# SEMANTICS: "An edit needs free clusters in front of the disk's data (`reserve`)"
 def options_for_one_vm():
     with Scene() as scene:
         disk = scene.vmdk("disk.vmdk", SIZE)
@@ -213,12 +222,29 @@ def options_for_one_vm():
             raise AssertionError(f"reserve=256M makes one disk {more} bytes longer")
 
 
+# SEMANTICS: "other users may enter (`allow_other` with `default_permissions`); `noallow_other` keeps them out"
+def other_users():
+    """They see what the modes let them see, or nothing."""
+    need("setpriv")
+    with Scene() as scene:
+        ovf = scene.one_disk(SIZE)
+        for options, is_let_in in (("", True), ("noallow_other", False)):
+            mounted = scene.mount(ovf, options)
+            for name, is_readable in (("status.json", True), ("disk.qcow2", False)):
+                done = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "head", "-c", "100", mounted.vm("vm") / name,
+                           check=False)
+                expect(done.returncode == 0, is_let_in and is_readable, f"nobody reads {name} with {options!r} ({done.text})")
+            scene.unmount(mounted)
+
+
 # Stopping.
 
 def log_has(scene, *words) -> bool:
     return any(all(word in line for word in words) for line in scene.log.read_text().splitlines())
 
 
+# SEMANTICS: "what was written becomes durable, nobody new may write"
+# SEMANTICS: "named in the log and waited for"
 def sigterm_waits_for_writers():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -239,6 +265,7 @@ def sigterm_waits_for_writers():
             expect(os.pread(disk.fileno(), 12, MIB), b"beforeafter!", "what was written")
 
 
+# SEMANTICS: "a second signal leaves at once"
 def stop_in_a_hurry(second_signal: bool):
     """stop-timeout, or a second signal: it leaves though the writer is there; what was acknowledged stays."""
     def body():
@@ -282,6 +309,7 @@ def umount_while_busy():
         expect(mounted.daemon.wait(20), 0, "exit code")
 
 
+# SEMANTICS: "returns 0 when the mount answers and all VMs are listed"
 def background_leaves_the_terminal():
     """The caller gets its prompt back when the mount answers: no pipe or folder of it is held."""
     with Scene() as scene:
@@ -337,6 +365,7 @@ def main() -> int:
     cases.run("killed-and-mounted", killed_and_mounted)
     cases.run("several-sources", several_sources)
     cases.run("options-for-one-vm", options_for_one_vm)
+    cases.run("other-users", other_users)
     cases.run("sigterm-waits-for-writers", sigterm_waits_for_writers)
     cases.run("stop-timeout", stop_in_a_hurry(False))
     cases.run("second-signal", stop_in_a_hurry(True))

@@ -7,6 +7,7 @@
 import ctypes
 import errno
 import filecmp
+import mmap
 import os
 import pathlib
 import random
@@ -92,6 +93,9 @@ class Mirror:
         expect(filecmp.cmp(self.disk, self.file, shallow=False), True, "the content is the mirror's")
 
 
+# SEMANTICS: "It is writable."
+# SEMANTICS: "fallocate punches holes and writes zeroes"
+# SEMANTICS: "what was cut off reads as zeros"
 def content_persists(rounds: int):
     def body():
         with Scene() as scene:
@@ -109,6 +113,8 @@ def content_persists(rounds: int):
     return body
 
 
+# SEMANTICS: "other modes are EOPNOTSUPP"
+# SEMANTICS: "Shared writable mmap is not possible (ENODEV)"
 def odd_calls():
     with Scene() as scene:
         mounted = scene.mount(scene.one_disk(SIZE))
@@ -117,6 +123,7 @@ def odd_calls():
                                          lambda: fallocate(fd, 0, 0, 4096)))
         on(disk, lambda fd: expect_errno(errno.EBADF, "a write to a handle for reading",
                                          lambda: os.pwrite(fd, b"x", 0)), os.O_RDONLY)
+        on(disk, lambda fd: expect_errno(errno.ENODEV, "a shared writable mapping", lambda: mmap.mmap(fd, 4096)))
         expect_errno(errno.EACCES, "unlink", lambda: os.unlink(disk))
         expect_errno(errno.EACCES, "rename", lambda: os.rename(disk, mounted.vm() / "other"))
         size = disk.stat().st_size
@@ -133,6 +140,7 @@ def odd_calls():
         expect(disk.stat().st_size, size, "size after reset")
 
 
+# SEMANTICS: "A handle whose file changed its size"
 def read_after_resize():
     """A handle from before a change of size gets ESTALE at its first read of content, not a short copy."""
     with Scene() as scene:
@@ -147,6 +155,8 @@ def read_after_resize():
 
 # Owner, mode, attributes.
 
+# SEMANTICS: "Owner, permissions and `user.*`, `trusted.*`, `security.*` attributes"
+# SEMANTICS: "Times that are set do not"
 def attributes_persist():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -160,6 +170,7 @@ def attributes_persist():
             os.setxattr(disk, name, value)
         os.chown(disk, 64055, 108)
         os.chmod(disk, 0o606)
+        os.utime(disk, (1, 1))
         expect_errno(errno.EEXIST, "XATTR_CREATE", lambda: os.setxattr(disk, "user.note", b"", os.XATTR_CREATE))
         expect_errno(errno.ENODATA, "XATTR_REPLACE", lambda: os.setxattr(disk, "user.new", b"", os.XATTR_REPLACE))
         expect_errno(errno.ENODATA, "an unknown one", lambda: os.getxattr(disk, "user.new"))
@@ -170,6 +181,7 @@ def attributes_persist():
             expect({name: os.getxattr(disk, name) for name in os.listxattr(disk)}, values, "attributes")
             status = disk.stat()
             expect((status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)), (64055, 108, 0o606), "owner and mode")
+            expect(int(status.st_mtime) == 1, False, "a time that was set is kept")
             scene.unmount(mounted)
             mounted = scene.mount(ovf)
 
@@ -193,6 +205,7 @@ def read_only():
         expect(disk.read_bytes() == before, True, "what was written before is read")
 
 
+# SEMANTICS: "`-o ephemeral` keeps nothing after unmounting"
 def ephemeral():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -212,6 +225,7 @@ def ephemeral():
         wait_for(lambda: not list(scene.state.iterdir()), "the state folder is empty")
 
 
+# SEMANTICS: "With `convert=off` reading starts nothing and needs no space"
 def nothing_written_nothing_kept():
     with Scene() as scene:
         mounted = scene.mount(scene.one_disk(SIZE))
@@ -226,6 +240,7 @@ def v2vfs(*words) -> subprocess.CompletedProcess:
     return run(mount.DAEMON, *words, check=False, timeout=60)
 
 
+# SEMANTICS: "`v2vfs --list-states`, `v2vfs --remove-state ID` (refused while held)"
 def states_are_listed():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -249,6 +264,7 @@ def states_are_listed():
         expect(on(scene.mount(ovf).disk(), lambda fd: os.pread(fd, 4, 20 * MIB), os.O_RDONLY) == b"kept", False, "kept")
 
 
+# SEMANTICS: "Another mount of the same source exits with 4 and says where it is mounted"
 def one_daemon_per_state():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -263,6 +279,7 @@ def one_daemon_per_state():
         expect(mounted.status()["state"], "unconverted", "the first one goes on")
 
 
+# SEMANTICS: "found by what the machine is, not by its path"
 def source_moved():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -278,6 +295,7 @@ def source_moved():
         expect(mounted.status()["state"], "unconverted", "state")
 
 
+# SEMANTICS: "every read and write of that VM's disks is ESTALE and status.json says what differs"
 def source_changed(how: str):
     """Appended bytes or another table: ESTALE, said; back as it was: all is there; reset: a new beginning."""
     def change(vmdk) -> bytes:
@@ -350,6 +368,7 @@ def source_changed(how: str):
     return body
 
 
+# SEMANTICS: "A changed path, inode or time alone is looked into and logged"
 def touched_source_is_served():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
@@ -365,6 +384,8 @@ def touched_source_is_served():
 
 # ctl.
 
+# SEMANTICS: "`echo freeze > ctl` sees to that"
+# SEMANTICS: "EBUSY while anybody has a disk open or edits are applied"
 def reset_and_freeze():
     with Scene() as scene:
         ovf = scene.ovf("vm.ovf", [("vm", [scene.vmdk("a.vmdk", SIZE), scene.vmdk("b.vmdk", SIZE, "--seed=2")])])

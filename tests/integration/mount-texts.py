@@ -65,6 +65,7 @@ def valid(scene, text: str) -> None:
     run("virt-xml-validate", path, "domain")
 
 
+# SEMANTICS: "SOURCE is an .ova, .ovf or .vmx"
 def each_kind():
     need("qemu-img", "virt-xml-validate")
     with Scene() as scene:
@@ -88,6 +89,7 @@ def each_kind():
         scene.unmount(mounted)
 
 
+# SEMANTICS: "a libvirt URI behind `libvirt+`"
 def libvirt_uri():
     need("qemu-img", "virsh")
     with Scene() as scene:

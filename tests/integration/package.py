@@ -34,6 +34,7 @@ def need_build() -> None:
             raise Skip(f"{path} (not built)")
 
 
+# SEMANTICS: "Its JSON Schema is installed: share/v2vfs/schemas/inspection.schema.json"
 def installed_by_cmake():
     need_build()
     with tempfile.TemporaryDirectory(prefix="v2vfs-test-") as folder:
@@ -99,6 +100,8 @@ v2vfs --list-states | grep -q kiosk
 """
 
 
+# SEMANTICS: "Purging the package keeps states"
+# SEMANTICS: "Kept in `-o state=DIR`: /var/lib/v2vfs for root"
 def in_a_clean_debian():
     need_build()
     if os.geteuid() != 0:
@@ -124,6 +127,7 @@ def in_a_clean_debian():
         expect("holds what was written to VMs" in purged, True, f"purging says that states are kept: {purged[-300:]}")
         left = [str(path) for place in ("usr", "etc") for path in (root.tree / place).rglob("*v2vfs*")]
         expect(left, [], "files that are left")
+        expect(any((root.tree / "var/lib/v2vfs").iterdir()), True, "states are kept")
         steps.done("purged")
 
 

@@ -40,6 +40,7 @@ TEST(CleanMultiline, keeps_lines_and_tabs) {
   EXPECT_EQ(clean_multiline(std::string(10'000, 'x')).size(), 10'000u);
 }
 
+// SEMANTICS: "no `/`, no control characters, no leading dot or dash"
 TEST(SafeComponent, is_always_one_path_component) {
   EXPECT_EQ(safe_component("web 1"), "web 1");
   EXPECT_EQ(safe_component(""), "vm");
@@ -53,6 +54,7 @@ TEST(SafeComponent, is_always_one_path_component) {
   EXPECT_EQ(safe_component(std::string(300, 'n')), std::string(197, 'n') + "...");
 }
 
+// SEMANTICS: "at most 200 bytes, unique"
 TEST(SafeComponent, is_never_longer_than_200_bytes) {
   for (std::size_t length = 190; length < 310; ++length) {
     EXPECT_LE(safe_component(std::string(length, 'n')).size(), 200u);

@@ -19,6 +19,7 @@ TEST(MountCall, as_mount_8_calls_it) {
   EXPECT_EQ(option_list(call), "rw,ephemeral");
 }
 
+// SEMANTICS: "leave out those of mount(8) and systemd"
 TEST(MountCall, what_is_of_mount_and_systemd_is_left_out) {
   EXPECT_EQ(options_of({"s", "m", "-o",
                         "noauto,user,_netdev,nofail,x-systemd.automount,x-systemd.idle-timeout=60,"

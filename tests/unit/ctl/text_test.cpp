@@ -39,6 +39,7 @@ TEST(Terminal, columns_are_code_points_without_escape_sequences) {
   EXPECT_EQ(text_columns("cut short \x1b[31"), 10u);
 }
 
+// SEMANTICS: "Colours are for terminals"
 TEST(Terminal, a_pipe_has_no_colours) {
   const Terminal pipe(false, false, 80), colours(true, true, 80);
   EXPECT_EQ(pipe.paint(Colour::red, "x"), "x");
@@ -82,6 +83,7 @@ TEST(Progress, more_than_was_expected_is_all) {
   EXPECT_EQ(progress_line({"d", 0, 0, 0, milliseconds(0)}, 0), "d  100 %  0 B of 0 B");
 }
 
+// SEMANTICS: "Exit codes: 0 done, 1 usage, 2 no such mount"
 TEST(ExitCode, follows_from_the_errno) {
   EXPECT_EQ(exit_code_of(Error(EINVAL, "x")), exit_usage);
   EXPECT_EQ(exit_code_of(Error(ENOENT, "x")), exit_not_there);

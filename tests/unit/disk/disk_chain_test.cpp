@@ -75,6 +75,7 @@ void expect_good(const ChainDisk& disk) {
   }
 }
 
+// SEMANTICS: "is read with its parents"
 TEST(DiskChain, every_kind_over_every_kind) {
   for (const std::string& child : kKinds) {
     for (const std::string& parent : kKinds) {
@@ -165,6 +166,7 @@ TEST(DiskChain, identity_and_files_are_those_of_all_layers) {
 
 // Parents.
 
+// SEMANTICS: "and beside the delta."
 TEST(DiskChain, a_parent_that_moved_is_found_beside_its_child) {
   for (const char* hint : {"/vmfs/volumes/5f0/web/disk.vmdk", "C:\\\\VMs\\\\web\\\\disk.vmdk",
                            "[store] web/disk.vmdk", "../elsewhere/disk.vmdk", "./disk.vmdk"}) {
@@ -175,6 +177,7 @@ TEST(DiskChain, a_parent_that_moved_is_found_beside_its_child) {
   }
 }
 
+// SEMANTICS: "in a folder of that name beside the delta's folder"
 TEST(DiskChain, a_parent_in_a_neighbouring_folder) {
   for (const char* hint : {"../base/disk.vmdk", "/vmfs/volumes/5f0/base/disk.vmdk"}) {
     const ChainDisk disk(kMiB, {"vmfs", "vmfsSparse"});
@@ -202,6 +205,7 @@ TEST(DiskChain, a_parent_that_is_not_there_is_named) {
   EXPECT_NE(disk.why().find("does not name it"), std::string::npos) << disk.why();
 }
 
+// SEMANTICS: "a parent that was written to since, or was resized, is refused"
 TEST(DiskChain, a_parent_that_was_written_to_is_none) {
   const ChainDisk disk(kMiB, {"vmfs", "vmfsSparse"});
   disk.edit("disk.vmdk", "CID=7e57d15c", "CID=7e57d15d");
@@ -216,6 +220,7 @@ TEST(DiskChain, a_parent_that_was_written_to_is_none) {
   EXPECT_EQ(differences(*disk.view(), disk.content()), "");
 }
 
+// SEMANTICS: "and its size the delta's, as for VMware"
 TEST(DiskChain, all_links_are_of_one_size) {
   const ChainDisk disk(kMiB, {"vmfs", "vmfsSparse"});
   disk.edit("disk.vmdk", "RW 2048", "RW 2040");
@@ -223,6 +228,7 @@ TEST(DiskChain, all_links_are_of_one_size) {
   EXPECT_NE(disk.why().find("2040"), std::string::npos) << disk.why();
 }
 
+// SEMANTICS: "So are a missing parent, a loop, and an open journal of seSparse"
 TEST(DiskChain, a_loop_is_no_disk) {
   const ChainDisk disk(kMiB, {"vmfsSparse", "vmfsSparse"});
   disk.edit("disk.vmdk", "parentCID=ffffffff",
@@ -233,6 +239,7 @@ TEST(DiskChain, a_loop_is_no_disk) {
   EXPECT_EQ(disk.refused(), EIO);
 }
 
+// SEMANTICS: "with its parents, up to 128 of them"
 TEST(DiskChain, is_not_endless) {
   const ChainDisk longest(512, std::vector<std::string>(kMostLayers, "vmfsSparse"));
   EXPECT_EQ(differences(*longest.view(), longest.content()), "");
@@ -282,6 +289,7 @@ TEST(DiskChain, two_tables_in_one_place_are_refused) {
   }
 }
 
+// SEMANTICS: "and an open journal of seSparse"
 TEST(DiskChain, an_open_journal_is_refused) {
   const ChainDisk disk(kMiB, {"vmfs", "seSparse"}, {.damage = Damage::open_journal});
   EXPECT_EQ(disk.refused(), EOPNOTSUPP);

@@ -20,6 +20,7 @@ std::string descriptor(const std::string& extents) {
          extents;
 }
 
+// SEMANTICS: "RDONLY extents are read, ZERO extents are zeros"
 TEST(DiskSource, a_disk_of_many_kinds_of_extents) {
   TestDisk disk;
   disk.add_text("a.bin", std::string(4096, 'a') + std::string(1024, 'b'));
@@ -61,6 +62,7 @@ TEST(DiskSource, refuses_with_the_errno_that_fits) {
   EXPECT_EQ(refusal("RW 2 SESPARSE \"a.bin\"\n"), EIO);
 }
 
+// SEMANTICS: "NOACCESS extents keep their place on the disk and every read of them is EIO"
 TEST(DiskSource, what_may_not_be_read_keeps_its_place) {
   TestDisk disk;
   disk.add_text("a.bin", std::string(kMiB, 'a'));
@@ -93,6 +95,7 @@ TEST(DiskSource, one_sparse_file_is_one_extent) {
   EXPECT_EQ(disk.refusal("disk-s001.vmdk"), EOPNOTSUPP);
 }
 
+// SEMANTICS: "those with its own name are taken for them"
 TEST(DiskSource, extents_may_have_been_renamed_with_their_descriptor) {
   for (const VmdkType type : {VmdkType::monolithic_flat, VmdkType::two_gb_sparse,
                               VmdkType::two_gb_flat, VmdkType::vmfs_sparse}) {
@@ -113,6 +116,7 @@ TEST(DiskSource, extents_may_have_been_renamed_with_their_descriptor) {
   }
 }
 
+// SEMANTICS: "one that is said to be raw is raw whatever it holds"
 TEST(DiskSource, says_what_the_file_is) {
   TestDisk disk(kMiB);
   const auto with = [&](const std::string& magic) {

@@ -181,6 +181,8 @@ TEST(DiskView, verifying_stops_when_told) {
   EXPECT_EQ(disk.open()->verify(nullptr).grains_damaged, 0u);
 }
 
+// SEMANTICS: "A deflated grain is served without the checksum behind it"
+// SEMANTICS: "inflates each grain once before it is served and answers EIO"
 TEST(DiskView, a_verified_grain_is_verified_for_any_byte_of_it) {
   const TestDisk disk(3 * kMiB, {.damage = Damage::flipped_bit});
   const auto view = disk.open(verified());

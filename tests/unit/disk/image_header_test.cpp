@@ -52,6 +52,7 @@ std::string golden_of(const std::string& bytes) {
       header.backing ? header.backing->format : "-", tables.stored_bytes, tables.damaged.size());
 }
 
+// SEMANTICS: "VHD, VHDX, VDI, qcow2 (versions 2 and 3), QED and Parallels"
 TEST(ImageHeader, says_what_each_format_has) {
   const std::string c = content();
   EXPECT_EQ(golden_of(make_vhd(c)),
@@ -79,12 +80,14 @@ TEST(ImageHeader, says_what_each_format_has) {
 }
 
 /// A fixed VHD is told by bytes that its guest can write.
+// SEMANTICS: "(a fixed VHD by its footer)"
 TEST(ImageHeader, a_footer_with_a_wrong_checksum_is_none) {
   std::string bytes = make_vhd_fixed(content());
   bytes[bytes.size() - 512 + 70] ^= 1;
   EXPECT_EQ(golden_of(bytes), "none");
 }
 
+// SEMANTICS: "A VHD is as large as its maker showed it"
 TEST(ImageHeader, the_size_of_a_vhd_is_what_its_maker_showed) {
   std::string bytes = make_vhd_fixed(content());
   const std::size_t footer = bytes.size() - 512;
@@ -117,6 +120,8 @@ std::string changed(std::string bytes, const std::function<void(std::string&)>& 
 
 class BadImage : public testing::TestWithParam<Bad> {};
 
+// SEMANTICS: "Differencing disks of VHD, VHDX and VDI, a VHDX whose log is to be replayed"
+// SEMANTICS: "data in another file, encryption, and unknown features are not served"
 TEST_P(BadImage, is_refused_with_a_sentence) {
   const inspect::SourceFile file = file_of(GetParam().make());
   const auto format = tell_image(file);
@@ -256,6 +261,7 @@ TEST(ImageHeader, a_snapshots_difference_of_parallels_is_told_by_its_name) {
 }
 
 /// A copy that was cut off opens; what lies behind its end is known, nothing else is lost.
+// SEMANTICS: "What the tables place beyond the end of the file is EIO"
 TEST(ImageTables, what_lies_beyond_the_files_end_is_damaged) {
   for (const auto& make : {make_vhd, make_vhdx, make_vdi, make_parallels}) {
     const std::string whole = make(content());
@@ -314,6 +320,7 @@ ImageChain chain_of(const MemoryFiles& files, const std::string& name) {
   return open_chain(files, name, file, tell_image(file).value(), digest);
 }
 
+// SEMANTICS: "where it says none, the file's own header decides"
 TEST(ImageChain, is_given_to_qemu_node_by_node) {
   MemoryFiles files;
   files.add("a.qcow2", make_qcow2(content(), "b.qed", "qed"));
@@ -339,6 +346,7 @@ TEST(ImageChain, a_layer_without_a_backing_file_is_said_to_have_none) {
               HasSubstr("backing.driver=raw,backing.offset=0,backing.size=5261824,"));
 }
 
+// SEMANTICS: "one that is said to be raw is raw whatever it holds"
 TEST(ImageChain, said_to_be_raw_is_raw_whatever_it_holds) {
   MemoryFiles files;
   files.add("a", make_qcow2(content(), "b", "raw"));
@@ -348,6 +356,7 @@ TEST(ImageChain, said_to_be_raw_is_raw_whatever_it_holds) {
   EXPECT_EQ(chain.layers[1].header.format, ImageFormat::raw);
 }
 
+// SEMANTICS: "if that is nowhere, beside the image"
 TEST(ImageChain, a_moved_backing_file_is_found_beside_the_image) {
   MemoryFiles files;
   files.add("sub/a", make_qcow2(content(), "/var/lib/images/b", "raw"));
@@ -356,6 +365,7 @@ TEST(ImageChain, a_moved_backing_file_is_found_beside_the_image) {
               testing::ElementsAre(HasSubstr("sub/b is used for it")));
 }
 
+// SEMANTICS: "Names that are no file's, a VMDK as a backing file"
 TEST(ImageChain, leads_nowhere_else) {
   MemoryFiles files;
   files.add("b", content());
@@ -380,6 +390,7 @@ TEST(ImageChain, leads_nowhere_else) {
   EXPECT_EQ(refusal("a", "qcow2"), EIO);  // itself
 }
 
+// SEMANTICS: "up to 32 layers"
 TEST(ImageChain, has_at_most_32_layers) {
   MemoryFiles files;
   for (int i = 0; i < 33; ++i) {

@@ -82,6 +82,7 @@ class Images : public testing::Test {
   MemoryFiles files_;
 };
 
+// SEMANTICS: "holes are the blocks that the source does not have"
 TEST_F(Images, each_format_gives_its_content) {
   const std::string expected = content();
   files_.add("vhd", make_vhd(expected));
@@ -134,6 +135,7 @@ TEST_F(Images, a_chain_shows_the_topmost) {
   EXPECT_TRUE(read_all(*open("top")) == expected);
 }
 
+// SEMANTICS: "beyond the end of the file is EIO: QEMU itself reads zeros there"
 TEST_F(Images, what_is_cut_off_is_an_error_and_no_hole) {
   const std::string whole = make_vdi(content());
   files_.add("vdi", whole.substr(0, whole.size() - 512));
@@ -146,6 +148,7 @@ TEST_F(Images, what_is_cut_off_is_an_error_and_no_hole) {
   EXPECT_EQ(stretch.end, kMiB);
 }
 
+// SEMANTICS: "Content is read by a `qemu-nbd` (package qemu-utils) of the VM's own"
 TEST_F(Images, many_read_at_once) {
   const std::string expected = content();
   files_.add("qcow2", make_qcow2(expected));
@@ -237,6 +240,7 @@ TEST_F(Images, are_shown_as_a_sound_qcow2) {
   }
 }
 
+// SEMANTICS: "although its description or suffix says which is not served"
 TEST_F(Images, without_the_header_that_is_said_are_refused) {
   files_.add("disk", content());
   inspect::DiskSpec spec;

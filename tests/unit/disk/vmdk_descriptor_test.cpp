@@ -82,6 +82,7 @@ std::string sentence(const std::string& type) {
   return "";
 }
 
+// SEMANTICS: "a raw device mapping or an object of vSAN is refused with that reason"
 TEST(VmdkDescriptor, says_why_a_type_is_not_served) {
   for (const char* type : {"fullDevice", "partitionedDevice"}) {
     EXPECT_NE(sentence(type).find("a device of the host"), std::string::npos) << sentence(type);
@@ -93,6 +94,7 @@ TEST(VmdkDescriptor, says_why_a_type_is_not_served) {
   EXPECT_NE(sentence("newType").find("not served"), std::string::npos);
 }
 
+// SEMANTICS: "`changeTrackPath`) is nothing to a reader"
 TEST(VmdkDescriptor, knows_its_parent_and_not_its_change_tracking) {
   const VmdkDescriptor d = parse_descriptor(
       "# Disk DescriptorFile\nversion=3\nCID=11111111\nparentCID=22222222\n"

@@ -97,6 +97,7 @@ INSTANTIATE_TEST_SUITE_P(DomainXml, ConvertedDomain, testing::ValuesIn(cases()),
                            return name;
                          });
 
+// SEMANTICS: "else unchanged, on hardware as the source has it where QEMU has it"
 TEST(ConvertedMachine, that_cannot_change_is_the_compatible_one) {
   const MachineSpec spec = vmware_machine();
   const DomainText text =
@@ -105,6 +106,7 @@ TEST(ConvertedMachine, that_cannot_change_is_the_compatible_one) {
 }
 
 /// What the plan ties to a MAC address has to meet that address in the domain.
+// SEMANTICS: "MACs and uuid are kept"
 TEST(ConvertedMachine, has_the_macs_that_the_plan_was_told) {
   const MachineSpec spec = vmware_machine();
   const std::vector<std::string> macs = domain_macs(spec, kTestUuid);

@@ -44,6 +44,7 @@ std::string value_at(const DomainText& domain, const char* xpath) {
 class Golden : public testing::TestWithParam<DomainCase> {};
 
 /// V2VFS_WRITE_GOLDEN=1 writes the files anew; what changed is then seen in the diff.
+// SEMANTICS: "Hardware: VirtualSCSI is vmpvscsi, lsilogicsas is lsisas1068, SATA and IDE stay"
 TEST_P(Golden, domain_is_what_it_was) {
   const DomainCase& made = GetParam();
   const std::string xml = domain_of(made.spec, made.options).xml;
@@ -71,6 +72,7 @@ TEST(DomainXml, a_machine_as_qemu_has_it_needs_no_assumption) {
   EXPECT_THAT(domain_of(domain_cases().front().spec).assumptions, IsEmpty());
 }
 
+// SEMANTICS: "what differs is listed in its `metadata`"
 TEST(DomainXml, every_replaced_controller_is_said) {
   MachineSpec spec = bare_machine();
   add_disk(spec, add_controller(spec, ControllerKind::scsi_lsilogic), 0);
@@ -80,6 +82,7 @@ TEST(DomainXml, every_replaced_controller_is_said) {
   EXPECT_THAT(value_at(domain, "string(//*[local-name()='changed'])"), HasSubstr("53C1030"));
 }
 
+// SEMANTICS: "MACs and uuid are kept"
 TEST(DomainXml, uuid_of_the_source_is_kept_and_a_missing_one_is_the_given) {
   MachineSpec spec = bare_machine();
   EXPECT_EQ(value_at(domain_of(spec), "string(/domain/uuid)"), *spec.uuid);
@@ -116,6 +119,7 @@ TEST(DomainXml, cpus_are_kept_in_bounds_and_split_into_sockets_where_they_divide
   EXPECT_THAT(domain_of(spec).assumptions, Contains(HasSubstr("sockets of 3 cores")));
 }
 
+// SEMANTICS: "but for a MAC that libvirt refuses"
 TEST(DomainXml, a_mac_that_libvirt_refuses_is_replaced_and_said) {
   for (const char* mac : {"01:00:5e:00:00:01", "00:00:00:00:00:00", "fe:50:56:00:00:01", "junk"}) {
     MachineSpec spec = bare_machine();
@@ -125,6 +129,7 @@ TEST(DomainXml, a_mac_that_libvirt_refuses_is_replaced_and_said) {
   }
 }
 
+// SEMANTICS: "or that is there twice: another one stands for it"
 TEST(DomainXml, the_second_card_with_the_same_mac_gets_another) {
   MachineSpec spec = bare_machine();
   for (int i = 0; i < 2; ++i) add_nic(spec, NicModel::vmxnet3, "VmxNet3", "00:50:56:00:00:01");

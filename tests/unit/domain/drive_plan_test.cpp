@@ -116,6 +116,7 @@ TEST(DrivePlan, boot_order_is_the_sources_then_that_of_the_disks) {
   EXPECT_THAT(order, ElementsAre(2, 3, 1));
 }
 
+// SEMANTICS: "Under UEFI the disks of the boot disk's controller are on SATA"
 TEST(DrivePlan, uefi_boots_from_sata_and_leaves_other_controllers_alone) {
   MachineSpec spec = bare_machine();
   spec.firmware = inspect::Firmware::uefi;

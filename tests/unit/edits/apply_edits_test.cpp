@@ -264,6 +264,7 @@ TEST_F(ApplyEdits, a_link_in_the_files_place_is_replaced_and_not_followed) {
   EXPECT_TRUE(S_ISREG(mode("/etc/link")));
 }
 
+// SEMANTICS: "Where the guest has another file by then than the one that was edited, the edit wins"
 TEST_F(ApplyEdits, another_file_than_the_edit_was_made_of_is_said) {
   GuestEdit edit = file("/etc/old", "new\n");
   const inspect::FileStat stat = guest_.stat("/etc/old");

@@ -77,6 +77,7 @@ TEST_F(Journal, a_path_has_one_state_and_old_contents_go) {
   EXPECT_EQ(files(), 2u);
 }
 
+// SEMANTICS: "a file made and removed again leaves nothing"
 TEST_F(Journal, a_file_made_and_removed_leaves_nothing) {
   EditJournal journal(folder_.path(), real_io());
   journal.save({write("/etc/.a.swp", "x")});
@@ -149,6 +150,7 @@ TEST_F(Journal, after_a_crash_what_a_run_had_waits_again) {
   EXPECT_EQ(journal.take(10).size(), 1u);
 }
 
+// SEMANTICS: "Files of up to 16 MiB are edited (EFBIG)"
 TEST_F(Journal, it_is_bounded) {
   EditJournal journal(folder_.path(), real_io(), {3, 1000, 100});
   const auto save = [&](EditJournal::Change change) {

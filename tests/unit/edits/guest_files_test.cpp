@@ -72,6 +72,7 @@ class Files : public ::testing::Test {
   WorkQueue queue_{1};
 };
 
+// SEMANTICS: "Any call in guest/ may wait there"
 TEST_F(Files, who_asks_waits_and_what_is_known_is_there_at_once) {
   EXPECT_THROW(files_->view().list("/etc"), NotYet);
   EXPECT_EQ(text("/etc/fstab"), "old\n");
@@ -99,6 +100,7 @@ TEST_F(Files, a_guest_that_cannot_be_opened_is_an_error_for_all_who_wait) {
   EXPECT_EQ(text("/etc/fstab"), "old\n");
 }
 
+// SEMANTICS: "While a VM may be running: EBUSY"
 TEST_F(Files, a_writer_keeps_edits_out_and_ends_the_look) {
   EXPECT_EQ(text("/etc/fstab"), "old\n");
   auto pass = wait_for([&] { return gate_.open_writer(1, {}); });

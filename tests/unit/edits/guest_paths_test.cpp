@@ -6,6 +6,7 @@
 namespace v2vfs::fs {
 namespace {
 
+// SEMANTICS: "Symbolic links are shown relative"
 TEST(GuestPaths, links_are_shown_relative_and_never_lead_out) {
   struct {
     const char *link, *target, *shown;
@@ -41,6 +42,7 @@ TEST(GuestPaths, a_target_that_nobody_could_follow_is_none) {
   EXPECT_TRUE(shown_target("/etc/a", std::string(4000, 'x')));
 }
 
+// SEMANTICS: "What may be written: what is below /etc, /root, /home, /usr/local"
 TEST(GuestPaths, configuration_may_be_written) {
   for (const char* path :
        {"/etc/fstab", "/etc/ssh/sshd_config", "/root/.bashrc", "/home/u/.ssh/authorized_keys",
@@ -51,6 +53,7 @@ TEST(GuestPaths, configuration_may_be_written) {
   }
 }
 
+// SEMANTICS: "no kernels, initrds, or parts of boot loaders, by their names"
 TEST(GuestPaths, the_rest_may_not) {
   for (const char* path :
        {"/etc", "/", "/usr/bin/ls", "/usr/lib/libc.so.6", "/usr/lib/systemd", "/lib/modules/x",

@@ -102,6 +102,7 @@ class View : public ::testing::Test {
   std::optional<GuestView> view_;
 };
 
+// SEMANTICS: "with `-o guest-owner` owners are those of the guest"
 TEST_F(View, shows_the_guest_as_it_is_and_asks_once) {
   EXPECT_EQ(names("/"), "etc usr ");
   EXPECT_EQ(text("/etc/fstab"), "old\n");
@@ -234,6 +235,7 @@ class Editors : public View, public ::testing::WithParamInterface<int> {
   }
 };
 
+// SEMANTICS: "An edited file keeps its owner, mode, attributes and SELinux label"
 TEST_P(Editors, keep_what_the_file_had_and_leave_nothing) {
   edit();
   expect_edited("in the view");
@@ -247,6 +249,7 @@ TEST_P(Editors, keep_what_the_file_had_and_leave_nothing) {
 
 INSTANTIATE_TEST_SUITE_P(Programs, Editors, ::testing::Range(0, 11));
 
+// SEMANTICS: "Any other new file is root's, with the mode asked for"
 TEST_F(View, a_new_file_is_roots_with_the_mode_asked_for) {
   create("/etc/ssh/new.conf", "x", 0600);
   EXPECT_EQ(stat("/etc/ssh/new.conf").uid, 0u);
@@ -256,6 +259,7 @@ TEST_F(View, a_new_file_is_roots_with_the_mode_asked_for) {
   EXPECT_EQ(text("/etc/ssh/new.conf"), "x");
 }
 
+// SEMANTICS: "What was asked for on the new file (chmod, chown, a label) wins"
 TEST_F(View, asked_for_permissions_win_over_the_replaced_ones) {
   create("/etc/n", "secret", 0644);
   view_->set_permissions("/etc/n", 0600);
@@ -264,12 +268,14 @@ TEST_F(View, asked_for_permissions_win_over_the_replaced_ones) {
   EXPECT_EQ(stat("/etc/fstab").gid, 42u);
 }
 
+// SEMANTICS: "gets no permission that either of them lacks"
 TEST_F(View, a_file_made_anew_is_open_to_nobody_more) {
   view_->remove_file("/etc/fstab");
   create("/etc/fstab", "x", 0604);
   EXPECT_EQ(stat("/etc/fstab").permissions, 0600u);
 }
 
+// SEMANTICS: "Larger files are read, and their attributes changed"
 TEST_F(View, attributes_alone_do_not_copy_the_content) {
   put("/etc/big", "");
   std::filesystem::resize_file(host("/etc/big"), 100 << 20);
@@ -283,6 +289,7 @@ TEST_F(View, attributes_alone_do_not_copy_the_content) {
   EXPECT_EQ(stat("/etc/big").bytes, 5u);
 }
 
+// SEMANTICS: "A new name has no control characters. All else is EACCES"
 TEST_F(View, only_configuration_is_written) {
   EXPECT_EQ(error_of([&] { view_->create("/usr/bin/evil", 0755); }), EACCES);
   EXPECT_EQ(error_of([&] { view_->rename("/etc/fstab", "/usr/bin/fstab", true); }), EACCES);
@@ -294,6 +301,7 @@ TEST_F(View, only_configuration_is_written) {
   EXPECT_TRUE(journal_->all().empty());
 }
 
+// SEMANTICS: "Folders are made and removed, not renamed (EXDEV; mv copies)"
 TEST_F(View, folders_and_links) {
   view_->make_directory("/etc/conf.d", 0755);
   create("/etc/conf.d/a", "a");
@@ -315,6 +323,7 @@ TEST_F(View, folders_and_links) {
   EXPECT_EQ(names("/etc"), "fstab ");
 }
 
+// SEMANTICS: "Everything belongs to who mounted"
 TEST_F(View, without_guest_owner_everything_is_the_mounters) {
   start({false, kMounter, kMounter, false});
   EXPECT_EQ(stat("/etc/fstab").uid, kMounter);
@@ -328,6 +337,7 @@ TEST_F(View, without_guest_owner_everything_is_the_mounters) {
   EXPECT_EQ(stat("/etc/fstab").gid, 42u);
 }
 
+// SEMANTICS: "the label of the guest's file_contexts"
 TEST_F(View, a_new_file_has_the_label_of_the_policy) {
   std::filesystem::create_directories(host("/etc/selinux/targeted/contexts/files"));
   put("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n");
@@ -346,6 +356,7 @@ TEST_F(View, a_new_file_has_the_label_of_the_policy) {
   EXPECT_EQ(xattr("/etc/shadow2", "security.selinux"), "other");
 }
 
+// SEMANTICS: "Special files are shown without device numbers and cannot be opened"
 TEST_F(View, hostile_guests) {
   std::filesystem::create_symlink("/etc/shadow", host("/etc/abs"));
   std::filesystem::create_symlink("../../../../etc/shadow", host("/etc/up"));
@@ -376,6 +387,7 @@ TEST_F(View, hostile_guests) {
   }
 }
 
+// SEMANTICS: "Files of up to 16 MiB are edited (EFBIG)"
 TEST_F(View, writers_share_a_file_and_are_bounded) {
   const auto one = view_->open_for_writing("/etc/fstab", false);
   const auto two = view_->open_for_writing("/etc/fstab", false);
@@ -412,6 +424,7 @@ class PlannedView : public View {
   }
 };
 
+// SEMANTICS: "new ones and removed ones too (but for copies of the guest's own)"
 TEST_F(PlannedView, shows_files_as_they_will_be) {
   EXPECT_EQ(text("/etc/fstab"), "planned\n");
   EXPECT_EQ(view_->open_for_reading("/etc/fstab")->read(0, 100), "planned\n");
@@ -430,6 +443,7 @@ TEST_F(PlannedView, shows_files_as_they_will_be) {
   EXPECT_EQ(names("/etc"), "fstab gone ssh ");
 }
 
+// SEMANTICS: "and editing one begins with that text"
 TEST_F(PlannedView, is_what_an_edit_begins_with_and_the_edit_wins) {
   write("/etc/fstab", "mine\n", true);
   EXPECT_EQ(text("/etc/fstab"), "planned\nmine\n");
@@ -454,6 +468,7 @@ TEST_F(PlannedView, folders_that_only_it_has_are_made_for_an_edit) {
   EXPECT_EQ(stat("/etc/udev").kind, FileKind::directory);
 }
 
+// SEMANTICS: "What is only planned cannot be removed (EACCES)"
 TEST_F(PlannedView, what_is_not_there_yet_cannot_be_removed) {
   EXPECT_EQ(error_of([&] { view_->remove_file("/etc/masked"); }), EACCES);
   view_->remove_file("/etc/fstab");

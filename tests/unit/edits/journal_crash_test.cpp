@@ -132,6 +132,7 @@ std::uint64_t steps_of_script() {
   return io.steps();
 }
 
+// SEMANTICS: "An edit is durable when close(2) returns"
 TEST(JournalCrash, every_step_cut_by_power_or_death) {
   Search search;
   const std::uint64_t steps = steps_of_script();

@@ -286,6 +286,7 @@ void expect_nothing_found(const Finding& found, std::uint64_t least) {
   EXPECT_GE(found.states, least);
 }
 
+// SEMANTICS: "or none does, also if the daemon dies or the power is cut meanwhile"
 TEST(StagingCrash, power_cut_and_process_death_at_every_step) {
   expect_nothing_found(Search({}).cuts(6, false), 5000);
 }
@@ -357,6 +358,7 @@ TEST(Staging, a_changed_cold_zone_or_tail_is_refused_and_a_rewritten_one_is_not)
             "");
 }
 
+// SEMANTICS: "its size never changes by one otherwise"
 TEST(Staging, a_write_that_failed_is_never_promoted) {
   const Bytes byte(1, std::byte{'x'});
   EXPECT_NE(why_not([&](StagedDisk& disk) { disk.write(kDiskBytes, byte); }), "") << "past the end";

@@ -98,6 +98,8 @@ class VmConversion : public VmFixture {
   bool promises_wrongly_ = false;
 };
 
+// SEMANTICS: "The first access to content converts the guest"
+// SEMANTICS: "a read outside the first and last 8 MiB, or an open for writing"
 TEST_F(VmConversion, is_started_by_the_first_content_and_by_nothing_before) {
   auto reader = open(0, O_RDONLY);
   std::byte header[512];
@@ -117,12 +119,27 @@ TEST_F(VmConversion, is_started_by_the_first_content_and_by_nothing_before) {
   EXPECT_EQ(runs_, 1) << "it is kept";
 }
 
+// SEMANTICS: "for a conversion an open of disk.qcow2 for writing"
 TEST_F(VmConversion, is_waited_for_by_an_open_for_writing) {
   const auto writer = open(1, O_RDWR);
   EXPECT_EQ(runs_, 1);
   EXPECT_EQ(state(), "converted");
 }
 
+// SEMANTICS: "truncate(2) by path does not wait for anything: where it would have to, it is EBUSY"
+TEST_F(VmConversion, is_not_waited_for_by_a_truncate_by_path) {
+  AttrChange longer;
+  longer.bytes = vm_->disk(0)->bytes() + 512;
+  const auto truncate = [&] { DiskNode(1, context_, vm_, 0).change(longer); };
+  EXPECT_EQ(error_of(truncate), EBUSY);
+  EXPECT_EQ(runs_, 0);
+  mark_of(0);
+  EXPECT_EQ(error_of(truncate), 0);
+  EXPECT_EQ(vm_->disk(0)->bytes(), *longer.bytes);
+}
+
+// SEMANTICS: "finds out by an appliance what the guest can run on"
+// SEMANTICS: "of one that is to be converted, or was, on virtio"
 TEST_F(VmConversion, is_in_domain_xml_before_it_has_happened) {
   EXPECT_EQ(vm_->domain_xml_bytes(), 0u) << "stat starts nothing";
   const std::string before = domain();
@@ -135,6 +152,7 @@ TEST_F(VmConversion, is_in_domain_xml_before_it_has_happened) {
   EXPECT_EQ(domain(), before);
 }
 
+// SEMANTICS: "`-o convert=off` leaves guests as they are"
 TEST_F(VmConversion, with_convert_off_there_is_none) {
   options_.convert = Convert::off;
   mount();
@@ -143,6 +161,7 @@ TEST_F(VmConversion, with_convert_off_there_is_none) {
   EXPECT_EQ(runs_ + inspections_, 0);
 }
 
+// SEMANTICS: "is served unchanged at once"
 TEST_F(VmConversion, of_disks_without_linux_is_never_tried) {
   glances_are_there_ = true;
   mount();
@@ -156,6 +175,8 @@ TEST_F(VmConversion, of_disks_without_linux_is_never_tried) {
   EXPECT_EQ(mark_of(0), '1');
 }
 
+// SEMANTICS: "opening the disks for writing and reading their content are EIO"
+// SEMANTICS: "`serve-unconverted` holds at later mounts"
 TEST_F(VmConversion, that_failed_gives_no_content_until_somebody_decides) {
   in_run_ = [](const auto&) { throw Error(ETIMEDOUT, "the appliance hangs"); };
   EXPECT_EQ(error_of([&] { mark_of(0); }), EIO);
@@ -175,6 +196,7 @@ TEST_F(VmConversion, that_failed_gives_no_content_until_somebody_decides) {
   EXPECT_EQ(error_of([&] { control("serve-unconverted"); }), EBUSY);
 }
 
+// SEMANTICS: "With `-o on-failure=serve` the guest is served as it was"
 TEST_F(VmConversion, that_failed_is_served_where_the_user_says_so) {
   options_.serve_failed = true;
   mount();
@@ -199,6 +221,7 @@ TEST_F(VmConversion, that_was_cut_off_by_the_end_of_the_mount_is_made_at_the_nex
   EXPECT_EQ(mark_of(1), '2');
 }
 
+// SEMANTICS: "edits that wait go in first, and a file that was edited is not touched"
 TEST_F(VmConversion, brings_edits_in_with_it_and_leaves_their_files_alone) {
   const std::string mine = "/dev/sda1 / ext3 noatime 0 1\n";
   edit("/etc/fstab", mine);
@@ -210,6 +233,7 @@ TEST_F(VmConversion, brings_edits_in_with_it_and_leaves_their_files_alone) {
   EXPECT_EQ(vm_->status().pending_edits, Paths{});
 }
 
+// SEMANTICS: "Where a conversion is to come, files are shown as it will leave them"
 TEST_F(VmConversion, is_what_guest_files_show_before_it_has_happened) {
   const std::string own = in_made("/etc/fstab");
   const std::string planned = text_of("/etc/fstab");
@@ -246,6 +270,7 @@ TEST_F(VmConversion, waits_for_edits_that_cannot_be_brought_in) {
   EXPECT_EQ(state(), "converted");
 }
 
+// SEMANTICS: "SEEK_DATA and SEEK_HOLE say that all is data"
 TEST_F(VmConversion, says_all_data_until_it_is_known_where_data_lies) {
   const auto reader = open(0, O_RDONLY);
   const std::uint64_t size = vm_->disk(0)->bytes();
@@ -257,12 +282,14 @@ TEST_F(VmConversion, says_all_data_until_it_is_known_where_data_lies) {
   EXPECT_LT(reader->seek(0, SEEK_HOLE), size);
 }
 
+// SEMANTICS: "`freeze` converts first"
 TEST_F(VmConversion, comes_before_freezing_and_never_after_it) {
   control("freeze");
   EXPECT_EQ(state(), "converted");
   EXPECT_EQ(mark_of(0), '1');
 }
 
+// SEMANTICS: "or whose disks are frozen, is converted only by `convert`"
 TEST_F(VmConversion, of_disks_that_are_frozen_already_is_never_tried) {
   options_.convert = Convert::off;
   mount();
@@ -274,6 +301,7 @@ TEST_F(VmConversion, of_disks_that_are_frozen_already_is_never_tried) {
   EXPECT_EQ(state(), "unconverted");
 }
 
+// SEMANTICS: "A guest that has run unconverted (with `convert=off`, in a mount before)"
 TEST_F(VmConversion, is_left_to_the_user_once_a_vm_has_run_without) {
   options_.convert = Convert::off;
   mount();
@@ -286,6 +314,7 @@ TEST_F(VmConversion, is_left_to_the_user_once_a_vm_has_run_without) {
   EXPECT_EQ(state(), "converted");
 }
 
+// SEMANTICS: "A conversion is kept across mounts; `reset` drops it"
 TEST_F(VmConversion, begins_anew_after_a_reset) {
   mark_of(0);
   control("reset");
@@ -300,6 +329,8 @@ class VmOfAnUnknownKind : public VmConversion {
   VmOfAnUnknownKind() : VmConversion("uki") {}
 };
 
+// SEMANTICS: "it is kept and not looked for again"
+// SEMANTICS: "EOPNOTSUPP: the guest cannot be converted and is served as it is"
 TEST_F(VmOfAnUnknownKind, is_served_unchanged_and_not_looked_at_twice) {
   EXPECT_EQ(domain(), vm_->compatible_domain_xml());
   EXPECT_EQ(mark_of(0), unconverted());
@@ -317,6 +348,7 @@ TEST_F(VmOfAnUnknownKind, is_served_unchanged_and_not_looked_at_twice) {
 }
 
 /// Who defined the domain that was promised must not boot the guest that is there.
+// SEMANTICS: "content is EIO until `serve-unconverted` is written, so that nobody"
 TEST_F(VmOfAnUnknownKind, whose_domain_said_otherwise_gives_no_content) {
   promises_wrongly_ = true;
   EXPECT_NE(domain(), vm_->compatible_domain_xml());
@@ -355,6 +387,7 @@ class VmConversionKilled : public VmConversion {
   }
 };
 
+// SEMANTICS: "All disks change together or none does, also if the daemon is killed"
 TEST_F(VmConversionKilled, at_any_moment_has_happened_to_both_disks_or_to_none) {
   constexpr int kKills = 50;
   in_run_ = [](const auto&) { std::this_thread::sleep_for(std::chrono::milliseconds(2)); };

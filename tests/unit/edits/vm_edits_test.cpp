@@ -23,6 +23,7 @@ class VmEdits : public VmFixture {
   }
 };
 
+// SEMANTICS: "Edits are in disk.qcow2 for whoever opens it for writing"
 TEST_F(VmEdits, are_in_all_disks_before_content_is_read) {
   edit("/etc/hostname", "new\n");
   EXPECT_EQ(vm_->status().pending_edits, Paths{"/etc/hostname"});
@@ -47,6 +48,7 @@ TEST_F(VmEdits, are_applied_for_a_writer_and_wait_beside_it) {
   EXPECT_EQ(error_of([&] { edit("/etc/two", "2"); }), EBUSY);
 }
 
+// SEMANTICS: "They stay pending, and `waiting_for` names the processes"
 TEST_F(VmEdits, that_are_saved_under_a_reader_wait_for_it) {
   const auto reader = open(0, O_RDONLY);
   EXPECT_EQ(read(*reader), '\0');
@@ -57,6 +59,7 @@ TEST_F(VmEdits, that_are_saved_under_a_reader_wait_for_it) {
   EXPECT_EQ(runs_, 0);
 }
 
+// SEMANTICS: "opening disk.qcow2 for writing and reading its content are EIO. Mend"
 TEST_F(VmEdits, survive_the_end_of_the_daemon_and_of_a_run) {
   edit("/etc/one", "1");
   mount();
@@ -71,6 +74,7 @@ TEST_F(VmEdits, survive_the_end_of_the_daemon_and_of_a_run) {
   EXPECT_EQ(in_guest("/etc/one"), "1");
 }
 
+// SEMANTICS: "or write `discard-edits`, which drops all that wait"
 TEST_F(VmEdits, that_cannot_be_applied_are_named_and_thrown_away) {
   edit("/etc/one", "1");
   std::filesystem::remove_all(guest_folder() + "/etc");
@@ -86,6 +90,8 @@ TEST_F(VmEdits, that_cannot_be_applied_are_named_and_thrown_away) {
   EXPECT_EQ(vm_->status().pending_edits, Paths{});
 }
 
+// SEMANTICS: "edits need a guest that was shut down"
+// SEMANTICS: "`echo force > ctl` says that it is off"
 TEST_F(VmEdits, wait_after_a_vm_that_was_not_shut_down) {
   run_vm();
   shut_down_ = false;
@@ -146,6 +152,7 @@ TEST_F(VmEdits, a_swap_file_that_came_and_went_starts_no_appliance) {
   EXPECT_EQ(runs_, 0);
 }
 
+// SEMANTICS: "`freeze` (EBUSY while edits wait)"
 TEST_F(VmEdits, end_with_a_reset_and_wait_for_no_frozen_disk) {
   edit("/etc/one", "1");
   EXPECT_EQ(error_of([&] { control("freeze"); }), EBUSY);
@@ -214,6 +221,7 @@ class VmEditsKilled : public VmEdits {
   }
 };
 
+// SEMANTICS: "or none does, also if the daemon dies or the power is cut meanwhile"
 TEST_F(VmEditsKilled, at_any_moment_lose_nothing_and_are_in_both_disks_or_in_none) {
   constexpr int kKills = 50;
   const auto start = std::chrono::steady_clock::now();

@@ -105,6 +105,7 @@ TEST(FilesystemsInUse, the_log_of_xfs_is_found_and_nonsense_is_not) {
   EXPECT_EQ(xfs_log("").sectors, 0u);
 }
 
+// SEMANTICS: "filesystems that were unmounted, and no memory saved to its swap"
 TEST(FilesystemsInUse, names_what_is_and_what_cannot_be_told) {
   const test::Scratch scratch;
   test::FolderGuest guest(scratch.path());

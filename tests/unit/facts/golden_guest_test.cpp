@@ -81,6 +81,8 @@ std::vector<std::string> golden_names() {
 
 class GoldenGuest : public ::testing::TestWithParam<std::string> {};
 
+// SEMANTICS: "`guests` has every root that was found, `chosen` the index"
+// SEMANTICS: "`readiness` says what stands between the machine and a life on KVM"
 TEST_P(GoldenGuest, is_inspected_as_expected) {
   test::MadeUpGuest made(GetParam());
   const std::string full = inspection_json(a_machine(), inspection_of(made), {});
@@ -110,6 +112,7 @@ TEST(GoldenGuestSet, is_complete) {
   EXPECT_GE(made.size(), 30u);
 }
 
+// SEMANTICS: "Its JSON Schema is installed: share/v2vfs/schemas/inspection.schema.json"
 TEST(InspectionJson, is_valid_by_its_schema) {
   const fs::path folder =
       fs::temp_directory_path() / ("v2vfs-schema-" + std::to_string(::getpid()));
@@ -127,6 +130,7 @@ TEST(InspectionJson, is_valid_by_its_schema) {
   fs::remove_all(folder);
 }
 
+// SEMANTICS: "What the machine is: its hardware as the source has it, and what is on its disks"
 TEST(InspectionJson, says_when_and_of_what) {
   test::MadeUpGuest made("debian12");
   const auto when = std::chrono::system_clock::time_point(std::chrono::seconds(1'700'000'000));

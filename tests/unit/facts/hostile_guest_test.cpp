@@ -66,6 +66,7 @@ TEST_F(HostileGuest, pipes_and_devices_are_not_opened) {
   EXPECT_EQ(inspect().guests.size(), 1u);
 }
 
+// SEMANTICS: "`notes` of the guest says which"
 TEST_F(HostileGuest, a_huge_fstab_is_a_note) {
   put("/etc/fstab", "");
   fs::resize_file(folder_ + "/etc/fstab", 50 << 20);
@@ -158,6 +159,7 @@ TEST_F(HostileGuest, root_that_is_none_is_refused) {
   EXPECT_EQ(inspect(options).chosen, 0u);
 }
 
+// SEMANTICS: "(a device, UUID=..., or DEVICE:SUBVOLUME) says which of several systems is meant"
 TEST(BtrfsRoots, are_the_default_and_no_snapshots) {
   std::string pattern = (fs::temp_directory_path() / "v2vfs-btrfs-XXXXXX").string();
   const std::string folder = ::mkdtemp(pattern.data());
@@ -186,6 +188,7 @@ TEST(BtrfsRoots, are_the_default_and_no_snapshots) {
   fs::remove_all(folder);
 }
 
+// SEMANTICS: "as the guest or its kernel calls it, the container's UUID, or `all`"
 TEST(LockedGuest, is_opened_by_the_key_that_fits) {
   std::string pattern = (fs::temp_directory_path() / "v2vfs-luks-XXXXXX").string();
   const std::string folder = ::mkdtemp(pattern.data());
@@ -218,6 +221,7 @@ TEST(LockedGuest, is_opened_by_the_key_that_fits) {
   fs::remove_all(folder);
 }
 
+// SEMANTICS: "2,560 MiB for a guest with LUKS2"
 TEST(Luks, version_two_is_opened_where_there_is_memory_for_it) {
   Storage storage = test::one_partition();
   storage.devices[1].type = "crypto_LUKS";

@@ -186,6 +186,7 @@ TEST(Initrd, rubbish_is_told) {
   EXPECT_NE(read(bad).problem, "");
 }
 
+// SEMANTICS: "an initrd that unpacks to 1 GiB, ...) are not read"
 TEST(Initrd, a_bomb_ends_at_the_bound) {
   // 1.25 GiB of zeros, a thousandth of it stored.
   std::string zeros(64 << 20, '\0');

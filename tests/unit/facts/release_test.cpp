@@ -80,6 +80,7 @@ TEST(Osinfo, reads_short_ids_from_the_names_of_files) {
   EXPECT_EQ(short_id_of_file("opensuse.org", "opensuse-tumbleweed"), "opensusetumbleweed");
 }
 
+// SEMANTICS: "`osinfo_known` the nearest that this host's osinfo-db has"
 TEST(Osinfo, chooses_the_nearest_that_is_known) {
   const std::vector<std::string> known = {"debian10",  "debian11",      "linux2022", "rhel8.7",
                                           "rhel8.9",   "rhel9-unknown", "rhel9.1",   "win10",
@@ -100,6 +101,7 @@ TEST(Osinfo, chooses_the_nearest_that_is_known) {
   EXPECT_EQ(nearest_osinfo("", windows_os, known), "");
 }
 
+// SEMANTICS: "the nearest that this host's osinfo-db has (empty without one)"
 TEST(Osinfo, is_empty_without_a_database) { EXPECT_TRUE(osinfo_names("/nonexistent").empty()); }
 
 std::string windows_osinfo(const WindowsVersion& version) {

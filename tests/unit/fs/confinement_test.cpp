@@ -59,6 +59,7 @@ class Confinement : public ::testing::Test {
   const TemporaryFolder folder_;
 };
 
+// SEMANTICS: "Its process reaches the VM's disks as the mount shows them, its own folders"
 TEST_F(Confinement, only_what_was_named_is_reached) {
   if (confined([] { return 0; }) == kSkip) GTEST_SKIP() << "Landlock";
   const auto opens = [this](const std::string& path, int flags) {
@@ -86,6 +87,7 @@ TEST_F(Confinement, what_is_executed_stays_confined) {
   EXPECT_EQ(status, EACCES);
 }
 
+// SEMANTICS: "as root it keeps no capability but that over files"
 TEST(Capabilities, of_root_are_those_over_files) {
   if (::geteuid() != 0) GTEST_SKIP() << "root";
   EXPECT_EQ(in_a_child([] {

@@ -41,6 +41,7 @@ TEST(AttributeStore, create_and_replace_mean_what_setxattr_says) {
   EXPECT_THROW(store.remove_xattr("disk", "user.a"), Error);
 }
 
+// SEMANTICS: "attributes (64 KiB a file) persist"
 TEST(AttributeStore, a_file_keeps_at_most_64_kib) {
   const TemporaryFolder folder;
   AttributeStore store(folder.path());

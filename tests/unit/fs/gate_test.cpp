@@ -70,6 +70,7 @@ TEST_F(GateTest, the_second_look_waits_for_the_first) {
   EXPECT_NE(begin_look(), nullptr);
 }
 
+// SEMANTICS: "A handle whose file changed its size"
 TEST_F(GateTest, a_reader_whose_disk_changed_since_it_was_opened_is_stale) {
   const auto grown = gate_.open_reader(7, kShape);
   EXPECT_EQ(error_of([&] { gate_.first_access(grown, {kShape.bytes + 1, 0}); }), ESTALE);

@@ -52,6 +52,7 @@ class KeyFiles : public ::testing::Test {
   const TemporaryFolder folder_;
 };
 
+// SEMANTICS: "a line's end at its end is left out first, then not"
 TEST_F(KeyFiles, a_line_end_at_the_end_may_be_an_editors) {
   using Keys = std::vector<std::string>;
   EXPECT_EQ(keys_in(put("plain", "open sesame")), (Keys{"open sesame"}));
@@ -61,6 +62,7 @@ TEST_F(KeyFiles, a_line_end_at_the_end_may_be_an_editors) {
   EXPECT_EQ(keys_in(put("two", "a\nb")), (Keys{"a\nb"}));
 }
 
+// SEMANTICS: "FILE is read when v2vfs starts, 64 KiB at most, and may be a pipe"
 TEST_F(KeyFiles, a_pipe_is_read_to_its_end) {
   const std::string pipe = folder_.path() + "/pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
@@ -68,6 +70,7 @@ TEST_F(KeyFiles, a_pipe_is_read_to_its_end) {
   EXPECT_EQ(keys_in(pipe), (std::vector<std::string>{"from a pipe"}));
 }
 
+// SEMANTICS: "64 KiB at most, and may be a pipe"
 TEST_F(KeyFiles, what_is_no_key_is_refused_with_the_files_name) {
   EXPECT_THAT(refusal(folder_.path() + "/gone"), HasSubstr("/gone (of all) cannot be opened"));
   EXPECT_THAT(refusal(folder_.path()), HasSubstr("neither a file nor a pipe"));
@@ -80,6 +83,7 @@ TEST_F(KeyFiles, what_is_no_key_is_refused_with_the_files_name) {
   EXPECT_THAT(nul, Not(HasSubstr("secret")));
 }
 
+// SEMANTICS: "With another root or other key files nothing that was kept is used"
 TEST_F(KeyFiles, another_file_or_root_is_another_choice) {
   const std::string path = put("key", "secret");
   const auto fingerprint = [](GuestChoice choice) {

@@ -94,6 +94,7 @@ class InspectionTest : public ::testing::Test {
   std::promise<void> began_;
 };
 
+// SEMANTICS: "Before the first opening the size is 0"
 TEST_F(InspectionTest, is_made_once_and_has_its_size_afterwards) {
   EXPECT_EQ(inspection_->bytes(kJson), 0u);
   EXPECT_EQ(read(), "debian");
@@ -104,6 +105,7 @@ TEST_F(InspectionTest, is_made_once_and_has_its_size_afterwards) {
   EXPECT_EQ(looks_, 1);
 }
 
+// SEMANTICS: "at the next opening, and after a remount, it is there at once"
 TEST_F(InspectionTest, is_there_at_once_after_a_remount) {
   read();
   mount();
@@ -136,6 +138,7 @@ TEST_F(InspectionTest, that_cannot_be_read_is_made_again) {
   EXPECT_EQ(looks_, 2);
 }
 
+// SEMANTICS: "It is made again once somebody has written to the VM's disks"
 TEST_F(InspectionTest, is_made_again_after_a_vm_wrote_also_when_that_was_before_a_remount) {
   read();
   write();
@@ -147,6 +150,7 @@ TEST_F(InspectionTest, is_made_again_after_a_vm_wrote_also_when_that_was_before_
   EXPECT_EQ(read(), "debian 14");
 }
 
+// SEMANTICS: "it is the last one, which says in `as_of` of when it is"
 TEST_F(InspectionTest, beside_a_writer_is_the_last_one_or_busy) {
   {
     const auto writer = gate_->open_writer(7, kShape);
@@ -159,6 +163,8 @@ TEST_F(InspectionTest, beside_a_writer_is_the_last_one_or_busy) {
   EXPECT_EQ(inspection_->text(kJson), "debian");
 }
 
+// SEMANTICS: "If the guest cannot be read, open(2) is EIO"
+// SEMANTICS: "The next open tries again."
 TEST_F(InspectionTest, that_fails_says_why_and_is_tried_again_by_the_next_open) {
   failure_ = "no kernel in /boot";
   EXPECT_EQ(error_of([&] { read(); }), EIO);

@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 namespace v2vfs::fs {
 namespace {
@@ -78,6 +81,7 @@ TEST(Options, networks) {
   EXPECT_EQ(parse({"a", "/m", "-o", "network=user"}).vm.network.kind, convert::NetworkKind::user);
 }
 
+// SEMANTICS: "the option can be given several times, and for one VM"
 TEST(Options, keys_and_root_of_a_guest) {
   const Options options = parse({"a", "/m", "-o", "keyfile=all:/k:1,keyfile=/dev/sda2:b", "-o",
                                  "root=UUID=12-34,db/keyfile=5e1f:c,db/root=/dev/sdb1"});
@@ -112,6 +116,25 @@ TEST(Options, keep_tools_has_no_value) {
   EXPECT_TRUE(one.for_vm("web").keep_tools);
   EXPECT_FALSE(one.for_vm("db").keep_tools);
   EXPECT_THAT(refusal({"a", "/m", "-o", "keep-tools=no"}), HasSubstr("keep-tools=no"));
+}
+
+/// Who is root becomes nobody, in a process of the test's own.
+[[noreturn]] void parse_as_a_user() {
+  if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
+  ::setenv("XDG_STATE_HOME", "/s", 1);
+  ::setenv("XDG_CACHE_HOME", "/c", 1);
+  const Options options = parse({"a", "/m"});
+  ::_exit(options.state_dir == "/s/v2vfs" && options.cache_dir == "/c/v2vfs" ? 0 : 1);
+}
+
+// SEMANTICS: "/var/lib/v2vfs for root, $XDG_STATE_HOME/v2vfs"
+// SEMANTICS: "What can be made again is in /var/cache/v2vfs for root, $XDG_CACHE_HOME/v2vfs"
+TEST(Options, states_and_what_can_be_made_again_have_their_places) {
+  if (::geteuid() == 0) {
+    EXPECT_EQ(parse({"a", "/m"}).state_dir, "/var/lib/v2vfs");
+    EXPECT_EQ(parse({"a", "/m"}).cache_dir, "/var/cache/v2vfs");
+  }
+  EXPECT_EXIT(parse_as_a_user(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(Options, mistakes_name_the_option_and_what_is_expected) {

@@ -68,6 +68,7 @@ std::shared_ptr<Disk> opened(SnapshotDisk& disk) {
   }
 }
 
+// SEMANTICS: "under the names of the machine's disks"
 TEST(Snapshots, are_folders_with_safe_names_and_the_machines_file_names) {
   const auto spec =
       machine({snapshot("1", "a/b", {{.file = "x", .disk = 0}}),

@@ -37,6 +37,7 @@ class StateDirTest : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
+// SEMANTICS: "A VM that nothing was kept of has no folder"
 TEST_F(StateDirTest, a_state_without_content_leaves_nothing_behind) {
   { StateDir(root(), "/mnt", {"web"}).open(record("web", identity_)); }
   EXPECT_TRUE(std::filesystem::is_empty(root()));
@@ -53,6 +54,7 @@ TEST_F(StateDirTest, a_folder_is_made_when_something_is_kept) {
   EXPECT_FALSE(std::filesystem::exists(folder));  // only a record: nothing was kept after all
 }
 
+// SEMANTICS: "has no folder, and is held all the same"
 TEST_F(StateDirTest, a_state_of_which_nothing_is_kept_is_held_all_the_same) {
   StateDir dir(root(), "/", {"web"});
   const VmState state = dir.open(record("web", identity_));
@@ -75,6 +77,7 @@ TEST_F(StateDirTest, what_one_state_gives_back_another_daemon_gets_while_the_res
   EXPECT_FALSE(next->try_lock(b.id()));
 }
 
+// SEMANTICS: "Who holds what is in the file `locks`, which goes with the last mount"
 TEST_F(StateDirTest, the_file_of_locks_goes_with_the_last_who_has_it) {
   std::filesystem::create_directory(root());
   auto first = StateLocks::open(root(), "/a"), second = StateLocks::open(root(), "/b");
@@ -99,6 +102,7 @@ TEST_F(StateDirTest, io_of_a_state_makes_its_folder_for_the_first_thing_in_it) {
   EXPECT_TRUE(io->open(folder + "/disk-1/head"));
 }
 
+// SEMANTICS: "found by what the machine is, not by its path"
 TEST_F(StateDirTest, found_by_identity_wherever_the_source_went) {
   const std::string id = keep(record("web", identity_));
   StateDir dir(root(), "/mnt", {"web"});
@@ -126,6 +130,7 @@ TEST_F(StateDirTest, a_changed_source_is_stale_until_started_over) {
   EXPECT_FALSE(state.has_content());
 }
 
+// SEMANTICS: "A daemon whose mount is gone is waited for"
 TEST_F(StateDirTest, a_state_taken_over_from_a_daemon_that_left_nothing_is_made_anew) {
   std::optional<StateDir> leaving(std::in_place, root(), "/mnt", std::set<std::string>{"web"});
   std::optional<VmState> held = leaving->open(record("web", identity_));
@@ -174,6 +179,7 @@ TEST_F(StateDirTest, two_machines_that_are_the_same_have_a_state_each) {
   EXPECT_EQ(again.id(), a);
 }
 
+// SEMANTICS: "`v2vfs --remove-state ID` (refused while held)"
 TEST_F(StateDirTest, a_state_in_use_is_listed_and_not_removed) {
   const std::string id = keep(record("web", identity_));
   StateDir dir(root(), "/mnt", {"web"});

@@ -10,6 +10,7 @@ namespace {
 
 using nlohmann::json;
 
+// SEMANTICS: "Keys may be added, never renamed"
 TEST(StatusJson, has_every_key_of_the_contract) {
   VmStatus status;
   status.disks.push_back({"disk.qcow2", 1 << 20, 65536, false, "", {{42, true}}});
@@ -23,6 +24,7 @@ TEST(StatusJson, has_every_key_of_the_contract) {
   EXPECT_EQ(object["disks"][0]["holders"][0]["pid"], 42);
 }
 
+// SEMANTICS: "`bytes_done` of `bytes_total` counts while the source is compared"
 TEST(StatusJson, counts_the_bytes_of_a_check_while_there_is_one) {
   VmStatus status;
   status.integrity.state = "checking";

@@ -59,6 +59,7 @@ TEST(Tree, a_vm_with_very_many_disks_takes_no_ids_of_the_next) {
   EXPECT_FALSE(ids.contains(tree.directory(kRootId)->child("b")->id()));
 }
 
+// SEMANTICS: "Outside of guest/ only open(2) and read(2) wait for slow work"
 TEST(Tree, a_vm_whose_source_hangs_can_be_listed_and_asked_for_its_status_and_opens_wait) {
   const MountContext context;
   const auto vm = std::make_shared<Vm>(machine("a", 1), VmOptions{}, context);
@@ -117,6 +118,7 @@ class TreeTest : public ::testing::Test {
   std::optional<Tree> tree_;
 };
 
+// SEMANTICS: "is a folder whose status.json says why"
 TEST_F(TreeTest, a_vm_with_a_missing_disk_still_has_a_domain_and_says_what_is_missing) {
   EXPECT_THAT(names(), Contains("disk.qcow2"));
   EXPECT_THAT(read("domain.xml"), HasSubstr("<domain"));
@@ -150,6 +152,7 @@ TEST_F(TreeTest, closing_a_domain_that_is_not_well_formed_fails_and_keeps_the_ol
   EXPECT_EQ(read("domain.xml"), before);
 }
 
+// SEMANTICS: "Other new files in a VM's folder are kept in memory only"
 TEST_F(TreeTest, an_editor_that_renames_saves_too) {
   auto scratch = web()->create("sedAbC", 0600);
   write(*scratch->open(O_RDWR, Caller(0, 1)), "<domain type='qemu'/>");
@@ -184,6 +187,7 @@ TEST_F(TreeTest, ctl_is_another_inode_for_each_who_writes_to_it) {
   EXPECT_NE(first, web()->child("ctl")->id());
 }
 
+// SEMANTICS: "Unknown words are EINVAL"
 TEST_F(TreeTest, ctl_takes_known_words_only) {
   auto handle = web()->child("ctl")->open(O_WRONLY, Caller(0, 1));
   try {

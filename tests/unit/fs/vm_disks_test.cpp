@@ -152,6 +152,7 @@ TEST_F(VmDisks, freeze_all_or_none) {
   EXPECT_EQ(error_of([&] { vm_->disk(1)->resize(0); }), EROFS);
 }
 
+// SEMANTICS: "neither a writer nor `reset` gets past it (EROFS)"
 TEST_F(VmDisks, frozen_are_not_reset) {
   write(0, "hello");
   control("freeze");
@@ -166,6 +167,7 @@ TEST_F(VmDisks, of_which_one_cannot_be_read_are_not_frozen) {
   EXPECT_EQ(error_of([&] { open(0, O_RDWR); }), 0);
 }
 
+// SEMANTICS: "Put the source back, or write `reset` to `ctl`"
 TEST_F(VmDisks, reset_after_the_source_changed_are_not_stale_at_the_next_mount) {
   write(0, "old");
   make_source("a.raw", 'x');
@@ -208,6 +210,7 @@ TEST_F(VmDisks, that_changed_are_never_mixed_even_while_another_cannot_be_read) 
   EXPECT_EQ(error_of([&] { read(0, 5); }), ESTALE);
 }
 
+// SEMANTICS: "It is made again once somebody has written to the VM's disks"
 TEST_F(VmDisks, are_inspected_again_after_a_write_and_after_a_reset) {
   EXPECT_EQ(inspection(), std::string("disks begin with \0", 18));
   write(0, "hello");
@@ -246,6 +249,7 @@ TEST_F(VmDisks, of_which_one_cannot_be_read_are_not_inspected) {
   EXPECT_EQ(inspections_, 0);
 }
 
+// SEMANTICS: "or its first or last 8 MiB, between open and first access to content gets ESTALE"
 TEST_F(VmDisks, whose_header_was_rewritten_are_stale_for_who_opened_them_before) {
   const auto reader = open(0, O_RDONLY);
   const auto writer = open(0, O_RDWR);
@@ -264,6 +268,7 @@ TEST_F(VmDisks, that_nobody_has_bound_yet_may_be_opened_and_looked_at_while_othe
   EXPECT_EQ(byte, 'h');
 }
 
+// SEMANTICS: "With another root or other key files nothing that was kept is used"
 TEST_F(VmDisks, of_another_root_nothing_is_kept) {
   inspection();
   options_.guest_choice.root = "/dev/sda2";

@@ -66,6 +66,7 @@ class WorkshopTest : public ::testing::Test {
   std::optional<Workshop> workshop_;
 };
 
+// SEMANTICS: "never into them, where a guest is only read"
 TEST_F(WorkshopTest, shows_the_disks_of_a_run_read_only) {
   const auto run = workshop_->begin({disk_, disk_});
   ASSERT_EQ(run->paths().size(), 2u);
@@ -128,6 +129,7 @@ TEST_F(WorkshopTest, a_run_that_writes_reaches_staging_alone_and_nothing_after_i
   EXPECT_EQ(text(*staged[0]), "new");
 }
 
+// SEMANTICS: "the state folder holds a folder `workshop-*` (0700) with a mount of its own"
 TEST_F(WorkshopTest, is_mounted_only_when_needed_in_a_folder_of_nobody_elses) {
   EXPECT_FALSE(std::filesystem::exists(state_root()));
   const auto run = workshop_->begin({disk_});
@@ -153,6 +155,7 @@ TEST_F(WorkshopTest, revokes_names_and_handles_at_the_end_of_a_run) {
   EXPECT_EQ(error_of_open(next->paths()[0]), 0);
 }
 
+// SEMANTICS: "the disks as appliances see them. It goes with the mount"
 TEST_F(WorkshopTest, ends_while_somebody_has_a_disk_open) {
   auto run = workshop_->begin({disk_});
   const std::string mounted = mount_point(*run);

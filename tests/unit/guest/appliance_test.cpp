@@ -100,6 +100,7 @@ TEST_F(ApplianceTest, keeps_little_of_what_is_said) {
   EXPECT_LT(failure().sentence().size(), 3000U);
 }
 
+// SEMANTICS: "is killed with all that it started, and what needed it fails"
 TEST_F(ApplianceTest, ends_all_that_hangs) {
   const std::string out = scratch_.file("pids");
   program("sleep 1000 & echo $! $$ >" + out + "; echo hung >&2; sleep 1000\n");
@@ -155,6 +156,7 @@ TEST_F(ApplianceTest, leaves_no_process_and_no_folder) {
   EXPECT_TRUE(stdfs::is_empty(setup_.work_folder));
 }
 
+// SEMANTICS: "linux-image-cloud-amd64 or linux-image-amd64"
 TEST_F(ApplianceTest, names_the_package_where_there_is_no_kernel) {
   stdfs::remove(setup_.boot_folder + "/vmlinuz-6.1");
   try {

@@ -187,6 +187,7 @@ TEST(GuestClient, waits_for_what_moves) {
   EXPECT_GE(signs, 1);
 }
 
+// SEMANTICS: "One that shows no progress for `appliance-timeout` seconds"
 TEST(GuestClient, ends_what_does_not_move) {
   Served served(
       [](std::string folder, const GuestAlive& alive) {

@@ -110,6 +110,7 @@ class PoolTest : public testing::Test {
   Desk desk_;
 };
 
+// SEMANTICS: "in the order in which they were asked for"
 TEST_F(PoolTest, gives_no_more_than_there_may_be_and_in_order) {
   AppliancePool pool({2, 1h}, start());
   for (const char* key : {"a", "b", "c", "d"}) pool.request(of(key), desk_.ready(key));
@@ -150,6 +151,7 @@ TEST_F(PoolTest, starts_another_for_more_memory_or_other_disks) {
   EXPECT_EQ(counts_.most, 1);
 }
 
+// SEMANTICS: "It is one for each VM, is started when it is needed"
 TEST_F(PoolTest, lets_one_key_have_one_at_a_time) {
   AppliancePool pool({3, 1h}, start());
   pool.request(of("a"), desk_.ready("first"));
@@ -162,6 +164,7 @@ TEST_F(PoolTest, lets_one_key_have_one_at_a_time) {
   EXPECT_EQ(counts_.started, 2);
 }
 
+// SEMANTICS: "One that is idle is kept for `appliance-idle` seconds"
 TEST_F(PoolTest, ends_what_is_idle_for_too_long) {
   AppliancePool pool({1, 50ms}, start());
   pool.request(of("a"), desk_.ready("a"));

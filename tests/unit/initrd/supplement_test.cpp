@@ -49,6 +49,7 @@ bool resolves(const inspect::InitrdArchive& image, const std::string& path) {
          image.files.count(kFolder + "/" + path) > 0;
 }
 
+// SEMANTICS: "an archive with drivers is appended to initrds"
 TEST(Supplement, brings_drivers_an_index_and_nothing_else) {
   MadeUpGuest guest;
   const std::string image = early_microcode() + test::gzip(debian().archive());

@@ -190,6 +190,7 @@ TEST_F(Store, punch_does_not_extend) {
   EXPECT_EQ(read(kMiB - 10, 20), fill(10, 0));
 }
 
+// SEMANTICS: "what was cut off reads as zeros"
 TEST_F(Store, what_was_cut_off_never_comes_back) {
   make(4 * kMiB);
   store->write(3 * kMiB, fill(kMiB, 8));

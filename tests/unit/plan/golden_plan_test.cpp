@@ -81,6 +81,7 @@ void expect_lasting_lines_stay(const PlanStep& step) {
   }
 }
 
+// SEMANTICS: "each file that would change with a unified diff and the reason"
 TEST_P(GoldenPlan, is_as_expected) {
   test::MadeUpGuest made(GetParam());
   const ConversionPlan plan = plan_of(made);
@@ -124,6 +125,7 @@ TEST(GoldenPlanSet, is_complete) {
   EXPECT_EQ(names, all_guests());
 }
 
+// SEMANTICS: "installed: share/v2vfs/schemas/conversion.schema.json"
 TEST(ConversionJson, is_valid_by_its_schema) {
   const fs::path folder =
       fs::temp_directory_path() / ("v2vfs-plan-schema-" + std::to_string(::getpid()));
@@ -143,6 +145,7 @@ TEST(ConversionJson, is_valid_by_its_schema) {
   fs::remove_all(folder);
 }
 
+// SEMANTICS: "Afterwards conversion.json has the outcome of each step"
 TEST(ConversionJson, says_what_became_of_each_step) {
   test::MadeUpGuest made("debian12-vmware");
   const ConversionResult result{"failed", "no space", {{"/etc/fstab", "written"}}};
@@ -159,6 +162,7 @@ TEST(ConversionJson, says_what_became_of_each_step) {
 }
 
 /// An edited file wins over the plan, and the rest of the plan stays.
+// SEMANTICS: "Once a file is edited the conversion leaves it alone"
 TEST(UserEdits, are_left_out) {
   test::MadeUpGuest made("debian12-vmware");
   ConversionOptions options;

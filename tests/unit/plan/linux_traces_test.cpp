@@ -74,6 +74,7 @@ TEST(LinuxTraces, a_disk_that_ends_inside_the_head_of_a_table_has_no_table) {
   EXPECT_FALSE(MadeDisk(520).put(512, "EFI PART").may_hold_linux());
 }
 
+// SEMANTICS: "A machine on whose disks nothing is that a Linux could lie in"
 TEST(LinuxTraces, there_are_none_on_disks_that_are_empty_or_noise) {
   EXPECT_FALSE(MadeDisk().may_hold_linux());
   EXPECT_FALSE(MadeDisk(0).may_hold_linux());
@@ -81,6 +82,7 @@ TEST(LinuxTraces, there_are_none_on_disks_that_are_empty_or_noise) {
   EXPECT_FALSE(MadeDisk().noise().may_hold_linux());
 }
 
+// SEMANTICS: "(empty disks, noise, Windows alone)"
 TEST(LinuxTraces, there_are_none_where_windows_is_alone) {
   EXPECT_FALSE(MadeDisk().mbr(0, 7, 1, 3).ntfs(kMiB).mbr(1, 0x27, 4, 1).may_hold_linux());
   EXPECT_FALSE(MadeDisk().gpt(1, kBasicDataGuid, 1, 4).ntfs(kMiB).may_hold_linux());

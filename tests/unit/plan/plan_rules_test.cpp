@@ -96,12 +96,14 @@ TEST(Unsupported, while_a_memory_is_saved) {
   EXPECT_TRUE(it.plan().steps.empty());
 }
 
+// SEMANTICS: "Windows, LILO, unified kernel images, OSTree and NixOS are `unsupported`"
 TEST(Unsupported, where_the_boot_loader_has_a_map) {
   Planned it("debian12-vmware");
   it.guest().bootloader.kind = "lilo";
   EXPECT_EQ(it.plan().state, PlanState::unsupported);
 }
 
+// SEMANTICS: "Windows, LILO, unified kernel images, OSTree and NixOS are `unsupported`"
 TEST(Unsupported, where_the_root_is_a_deployment) {
   Planned it("debian12-vmware");
   it.guest().bootloader.entries[0].options += " ostree=/ostree/boot.1/x";
@@ -303,6 +305,7 @@ TEST(Network, the_initrd_names_cards_as_well) {
   EXPECT_TRUE(seen);
 }
 
+// SEMANTICS: "`keep-tools` leaves the old hypervisor's services as they are"
 TEST(Tools, are_masked_and_can_be_kept) {
   Planned it("debian12-vmware");
   const PlanStep* const mask = step_at(it.plan(), "/etc/systemd/system/open-vm-tools.service");
@@ -323,6 +326,7 @@ TEST(Tools, aliases_that_lead_to_each_other_end) {
   EXPECT_EQ(it.plan().state, PlanState::planned);
 }
 
+// SEMANTICS: "add a unit by which the guest itself does that at its next boot"
 TEST(FirstBoot, uses_the_guests_package_manager) {
   Planned it("rhel8-kernelopts");
   EXPECT_EQ(step_at(it.plan(), kFirstBoot), nullptr);

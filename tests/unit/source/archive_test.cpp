@@ -135,6 +135,7 @@ TEST_F(Archives, odd_zip_members_are_left_out) {
   EXPECT_THAT(ignored, Contains(HasSubstr("compressed in another way")));
 }
 
+// SEMANTICS: "Damage of what is compressed"
 TEST_F(Archives, lying_zip_archives_are_refused) {
   const std::string good = ZipBuilder().add("a.ovf", words(5000)).archive();
   EXPECT_THAT(why([&] { zip(good.substr(0, good.size() - 1)); }, EIO), HasSubstr("no directory"));
@@ -206,12 +207,15 @@ TEST_F(Archives, damaged_xz_files_are_refused) {
   EXPECT_THAT(why([&] { read_all(xz_file(stored(flipped), "x")); }, EIO), HasSubstr("damaged"));
 }
 
+// SEMANTICS: "An .xz of one block above 192 MiB is refused"
 TEST_F(Archives, an_xz_file_of_one_large_block_is_refused_with_the_way_out) {
   const std::string bytes = xz_of(std::string(200 << 20, '\0'), 0);
   EXPECT_THAT(why([&] { xz_file(stored(bytes), "x"); }, EOPNOTSUPP),
               HasSubstr("one xz stream of 209715200 bytes"));
 }
 
+// SEMANTICS: "an OVA that is a tar.gz, a zip (stored or deflated members), or a tar.xz"
+// SEMANTICS: "given as SOURCE it may have any name"
 TEST_F(Archives, machines_are_found_in_each_kind) {
   const std::string ovf = small_ovf("web", "web.vmdk");
   const std::string disk = words(2 << 20);
@@ -230,6 +234,7 @@ TEST_F(Archives, machines_are_found_in_each_kind) {
   }
 }
 
+// SEMANTICS: "In a folder an archive counts if it is called .ova or .ova.gz"
 TEST_F(Archives, in_a_folder_archives_count_by_their_names) {
   const std::string ovf = small_ovf("web", "web.vmdk");
   const std::string tar = TarBuilder().add("web.ovf", ovf).add("web.vmdk", "disk").archive();

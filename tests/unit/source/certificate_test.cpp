@@ -108,6 +108,7 @@ TEST_F(Certificates, one_that_vouches_for_itself) {
   }
 }
 
+// SEMANTICS: "`signature` is none, bad, self-signed, untrusted"
 TEST_F(Certificates, one_of_an_authority_that_nobody_knows) {
   const Identity authority("Nobody's Authority");
   const Identity me("Example Exports", &authority);
@@ -118,6 +119,7 @@ TEST_F(Certificates, one_of_an_authority_that_nobody_knows) {
   EXPECT_THAT(found.what, HasSubstr("does not trust"));
 }
 
+// SEMANTICS: "`signature` is none, bad, self-signed, untrusted"
 TEST_F(Certificates, a_signature_of_something_else_is_bad) {
   const Identity me("Example Exports");
   const Identity other("Somebody Else");

@@ -7,6 +7,8 @@
 #include <zlib.h>
 
 #include <cerrno>
+#include <chrono>
+#include <filesystem>
 #include <random>
 #include <thread>
 
@@ -118,6 +120,8 @@ TEST_F(Deflated, the_head_is_had_without_the_rest) {
   EXPECT_THROW(file.length(), Error);
 }
 
+// SEMANTICS: "bytes behind its end are EIO with file and offset, never zeros"
+// SEMANTICS: "which checks all of it"
 TEST_F(Deflated, what_is_no_whole_stream_is_refused_with_its_place) {
   const std::string content = mixed(1 << 20);
   const std::string bytes = gzip_of(content);
@@ -159,6 +163,7 @@ TEST_F(Deflated, a_flipped_bit_is_an_error_or_changes_nothing) {
   EXPECT_GT(refused, 350);
 }
 
+// SEMANTICS: "where reading can begin in it is kept in the cache folder"
 TEST_F(Deflated, places_are_kept_for_the_next_mount) {
   const std::string content = mixed(20 << 20);
   const SourceFile file = stored(gzip_of(content));
@@ -170,6 +175,23 @@ TEST_F(Deflated, places_are_kept_for_the_next_mount) {
   EXPECT_THROW(open(false).length(), Error);  // ended, and nothing kept of it
   EXPECT_EQ(open(true).length(), content.size());
   expect_same_everywhere(open(false), content);
+}
+
+// SEMANTICS: "(what was not used for 90 days goes)"
+TEST_F(Deflated, places_that_nobody_used_for_long_go) {
+  const std::string folder = folder_.path("places");
+  std::filesystem::create_directories(folder);
+  const auto keep = [&](const std::string& name, int days) {
+    folder_.write("places/" + name, "x");
+    std::filesystem::last_write_time(
+        folder + "/" + name,
+        std::filesystem::file_time_type::clock::now() - std::chrono::hours(24 * days));
+  };
+  keep("old.points", 91);
+  keep("new.points", 89);
+  EXPECT_EQ(inflated(gzip_of("disk"), folder).length(), 4u);
+  EXPECT_FALSE(std::filesystem::exists(folder + "/old.points"));
+  EXPECT_TRUE(std::filesystem::exists(folder + "/new.points"));
 }
 
 TEST_F(Deflated, what_was_kept_is_taken_only_whole_and_of_the_same_file) {
@@ -195,6 +217,7 @@ TEST_F(Deflated, what_was_kept_is_taken_only_whole_and_of_the_same_file) {
   EXPECT_FALSE(AccessPoints::kept(folder, key));
 }
 
+// SEMANTICS: "in at most 64 MiB of memory"
 TEST_F(Deflated, memory_for_places_is_bounded) {
   AccessPoints points("");
   std::string noise(kInflateWindow, '\0');

@@ -77,6 +77,7 @@ TEST(Discovery, reads_an_ova_in_place) {
               ElementsAre("web-disk1.vmdk", "web.mf", "web.ovf"));
 }
 
+// SEMANTICS: "What a file is is told by its content"
 TEST(Discovery, tells_the_kind_by_content_not_by_suffix) {
   const TempFolder folder;
   folder.write("export.bin",
@@ -87,6 +88,7 @@ TEST(Discovery, tells_the_kind_by_content_not_by_suffix) {
   EXPECT_THAT(folders(find(folder.path("text"))), ElementsAre("b"));
 }
 
+// SEMANTICS: "a folder of them (searched to a depth of four)"
 TEST(Discovery, searches_a_folder_to_a_depth_of_four) {
   const TempFolder folder;
   folder.write("a.ovf", small_ovf("a", "d"));
@@ -96,6 +98,7 @@ TEST(Discovery, searches_a_folder_to_a_depth_of_four) {
   EXPECT_THAT(folders(find(folder.path())), ElementsAre("a", "b"));
 }
 
+// SEMANTICS: "unique, and the same at every mount"
 TEST(Discovery, makes_folder_names_unique_and_stable) {
   const TempFolder folder;
   folder.write("1.ovf", small_ovf("web", "d"));
@@ -108,6 +111,7 @@ TEST(Discovery, makes_folder_names_unique_and_stable) {
   EXPECT_EQ(folders(source), folders(find(folder.path())));
 }
 
+// SEMANTICS: "of an .ovf, .ova and .vmx of one name in one folder"
 TEST(Discovery, takes_the_ovf_where_an_ova_of_the_same_name_lies_beside_it) {
   const TempFolder folder;
   folder.write("web.ovf", small_ovf("web", "d"));
@@ -142,6 +146,7 @@ TEST(Discovery, describes_a_machine_whose_disk_is_missing) {
   EXPECT_EQ(spec.disks[0].file, "gone.vmdk");
 }
 
+// SEMANTICS: "A machine that cannot be used is a folder"
 TEST(Discovery, shows_a_bad_descriptor_beside_good_ones) {
   const TempFolder folder;
   folder.write("bad.ovf", "<Envelope><not closed");
@@ -165,6 +170,7 @@ TEST(Discovery, throws_where_nothing_can_be_read) {
   EXPECT_EQ(errno_of(folder.path("zipped.ova")), EIO);
 }
 
+// SEMANTICS: "Links below the folder are not followed"
 TEST(Discovery, follows_links_to_the_source_but_none_in_it) {
   const TempFolder folder;
   folder.write("real/web.ovf", small_ovf("web", "d"));
@@ -181,6 +187,7 @@ TEST(Discovery, follows_links_to_the_source_but_none_in_it) {
   EXPECT_EQ(source.problems[0].code, "link-left-out");
 }
 
+// SEMANTICS: "Nothing outside the source's folder (or archive) is opened"
 TEST(Discovery, opens_nothing_outside_the_source) {
   const TempFolder folder;
   folder.write("secret", "secret");

@@ -65,6 +65,7 @@ INSTANTIATE_TEST_SUITE_P(Dialects, GoldenOvf, ::testing::ValuesIn(golden_names()
 
 TEST(GoldenOvfSet, is_there) { EXPECT_GE(golden_names().size(), 17u); }
 
+// SEMANTICS: "Of an OVF with several configurations the default one is used"
 TEST(OvfConfiguration, is_the_one_that_was_asked_for) {
   const std::string text = testing::read_whole(kGolden / "configurations.ovf");
   const MachineSpec small = parse_ovf(text, "a.ovf", {"small"}).machines.at(0).spec;

@@ -60,12 +60,14 @@ TEST(OvfStorage, gives_units_to_disks_without_one_and_leaves_scsi_7_to_the_adapt
   EXPECT_THAT(units(parse(sata)), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8));
 }
 
+// SEMANTICS: "by controller, then by address on it"
 TEST(OvfStorage, units_are_ordered_as_numbers) {
   const MachineSpec spec = parse(controller(1, 6, 0, "VirtualSCSI") + disk(10, 1, "10") +
                                  disk(11, 1, "9") + disk(12, 1, "2"));
   EXPECT_THAT(ids(spec), ElementsAre("12", "11", "10"));
 }
 
+// SEMANTICS: "The disks are in the order in which the machine counts them"
 TEST(OvfStorage, controllers_of_a_family_are_ordered_by_their_number) {
   const MachineSpec spec = parse(controller(1, 6, 1, "lsilogic") + controller(2, 6, 0, "lsilogic") +
                                  disk(10, 1, "0") + disk(11, 2, "5"));

@@ -82,6 +82,7 @@ TEST_F(Packed, a_file_that_is_whole_although_chunks_are_said_is_taken) {
   EXPECT_THAT(assumptions_, ElementsAre(HasSubstr("in chunks and is whole")));
 }
 
+// SEMANTICS: "`ovf:chunkSize`, files called .gz"
 TEST_F(Packed, compressed_chunks_are_joined_first) {
   const std::string bytes = gzip_of("what the disk holds");
   folder_.write("d.gz.000000000", bytes.substr(0, 20));

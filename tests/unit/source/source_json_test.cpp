@@ -74,6 +74,7 @@ TEST(SourceJson, holds_no_byte_that_could_do_harm) {
   }
 }
 
+// SEMANTICS: "both in status.json, inspection.json's `source` and `--check`"
 TEST(SourceJson, a_machine_has_the_keys_of_the_contract) {
   const Json machine = Json::parse(machine_json(nasty_machine()));
   for (const char* const key : {"name", "memory_bytes", "vcpus", "firmware", "nics", "disks",

@@ -51,6 +51,7 @@ TEST(PercentDecoded, leaves_what_is_no_code) {
   EXPECT_EQ(percent_decoded("%00"), std::string(1, '\0'));
 }
 
+// SEMANTICS: "at most 200 bytes, unique"
 TEST(FolderNames, number_what_is_taken) {
   FolderNames names;
   EXPECT_EQ(names.take("a"), "a");

@@ -106,6 +106,7 @@ void expect_machine(const FoundSource& source, const Row& row) {
 
 class BadText : public ::testing::TestWithParam<Row> {};
 
+// SEMANTICS: "every reading that was a guess, `ignored` everything that was left out"
 TEST_P(BadText, has_its_outcome) {
   const Row& row = GetParam();
   const Lair lair(row.file);

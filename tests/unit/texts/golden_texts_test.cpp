@@ -37,6 +37,8 @@ TEST_P(GoldenText, gives_the_expected_json) {
   expect_golden(GetParam(), ".json", machine_json(testing::described(GetParam()).spec));
 }
 
+// SEMANTICS: "Serial ports keep their numbers (four at most)"
+// SEMANTICS: "Generation ID, serial numbers of disks and a clock in local time are kept"
 TEST_P(GoldenText, gives_the_expected_domain) {
   const MachineSpec spec = testing::described(GetParam()).spec;
   const convert::DomainText domain =

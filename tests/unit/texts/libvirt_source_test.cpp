@@ -46,6 +46,7 @@ std::vector<std::string> codes(const MachineSpec& spec) {
   return found;
 }
 
+// SEMANTICS: "A running libvirt domain is described, and `unusable`"
 TEST(LibvirtSource, each_domain_is_a_machine_and_a_running_one_is_not_usable) {
   const TempFolder folder;
   const FoundSource source = find_machines({host(folder, true)}, {});
@@ -61,6 +62,7 @@ TEST(LibvirtSource, each_domain_is_a_machine_and_a_running_one_is_not_usable) {
   EXPECT_FALSE(source.machines[1].spec.usable());
 }
 
+// SEMANTICS: "from a URI also those in a storage pool that is a folder of this host"
 TEST(LibvirtSource, disks_outside_pools_need_a_folder_that_is_given) {
   const TempFolder folder;
   const std::string uri = host(folder, false);
@@ -82,6 +84,7 @@ TEST(LibvirtSource, one_that_does_not_answer_is_an_error) {
   EXPECT_THROW(find_machines({"libvirt+nonsense://x"}, {}), Error);
 }
 
+// SEMANTICS: "the disks of a VMX or libvirt machine as they were at each snapshot"
 TEST(LibvirtSnapshots, external_ones_have_the_files_of_their_time) {
   MachineSpec spec;
   spec.disks.resize(2);

@@ -95,6 +95,8 @@ std::string vhd_upon(const std::string& parent) {
 
 constexpr const char* kGuid = "0A1B2C3D-0000-4000-8000-0123456789AB";
 
+// SEMANTICS: "leave the disk that they build upon, if it is there, a machine of its own"
+// SEMANTICS: "(a checkpoint's `.avhdx` or `.avhd`"
 TEST(NewerStates, a_checkpoint_beside_a_vhdx_is_warned_of_and_the_vhdx_is_served) {
   for (const char* const key : {"relative_path", "absolute_win32_path"}) {
     const TempFolder folder;
@@ -128,6 +130,7 @@ std::string vdi(char id, char parent) {
   return bytes;
 }
 
+// SEMANTICS: "a VMDK, qcow2 or VDI delta"
 TEST(NewerStates, a_snapshot_of_virtualbox_is_warned_of) {
   const TempFolder folder;
   folder.write("lab.ovf", small_ovf("lab", "lab.vdi"));
@@ -150,6 +153,7 @@ TEST(NewerStates, hyper_v_s_names_are_enough) {
   EXPECT_THAT(warnings(source.machines[0]), ElementsAre(HasSubstr(kGuid)));
 }
 
+// SEMANTICS: "an ESX delta whose descriptor is missing) is the warning `newer-state`"
 TEST(NewerStates, a_delta_that_the_description_does_not_name_is_warned_of) {
   const TempFolder folder;
   folder.write("web.ovf", small_ovf("web", "web.vmdk"));

@@ -65,6 +65,7 @@ std::string content_of(const FoundMachine& machine) {
   return text;
 }
 
+// SEMANTICS: "a configuration file of xl or xm, a libvirt domain's XML"
 TEST(TextDiscovery, reads_each_kind_alone_and_in_a_folder) {
   const TempFolder folder;
   folder.write("v/a.vmx", vmx("a", "a.vmdk"));
@@ -103,6 +104,7 @@ TEST(TextDiscovery, a_datastore_is_one_mount) {
   EXPECT_THAT(source.problems, IsEmpty());
 }
 
+// SEMANTICS: "A file that is not there is looked for by its name beside the description"
 TEST(TextDiscovery, paths_of_esx_are_looked_for_beside_the_vmx_and_its_folder) {
   const TempFolder folder;
   folder.write("a/a.vmx", vmx("a", "/vmfs/volumes/5f0e/a/a.vmdk"));
@@ -128,6 +130,7 @@ TEST(TextDiscovery, paths_of_esx_are_looked_for_beside_the_vmx_and_its_folder) {
   }
 }
 
+// SEMANTICS: "also in neighbouring folders below SOURCE"
 TEST(TextDiscovery, a_neighbour_folder_is_inside_the_source_or_not) {
   const TempFolder folder;
   folder.write("store/clone/clone.vmx", vmx("clone", "../base/base.vmdk"));
@@ -138,6 +141,7 @@ TEST(TextDiscovery, a_neighbour_folder_is_inside_the_source_or_not) {
   EXPECT_FALSE(alone.machines[0].spec.usable());
 }
 
+// SEMANTICS: "by absolute paths below a folder that is given as SOURCE too"
 TEST(TextDiscovery, absolute_paths_are_used_below_a_folder_that_is_given) {
   const TempFolder folder;
   folder.write("images/web.qcow2", "disk");
@@ -164,6 +168,7 @@ TEST(TextDiscovery, absolute_paths_with_dots_do_not_leave_the_folder) {
   EXPECT_THROW(source.machines[0].files->open(folder.path("images") + "/../secret"), Error);
 }
 
+// SEMANTICS: "descriptions of different kinds that name the same disk files"
 TEST(TextDiscovery, one_machine_that_three_descriptors_describe_is_one) {
   const TempFolder folder;
   folder.write("web.vmx", vmx("web", "web.vmdk"));
@@ -181,6 +186,7 @@ TEST(TextDiscovery, one_machine_that_three_descriptors_describe_is_one) {
   EXPECT_THAT(source.appliances, IsEmpty());
 }
 
+// SEMANTICS: "the best that is usable is taken"
 TEST(TextDiscovery, the_usable_descriptor_of_a_machine_wins) {
   const TempFolder folder;
   folder.write("web.vmx", vmx("web", "gone.vmdk"));
@@ -199,6 +205,7 @@ TEST(TextDiscovery, two_of_one_kind_are_two_machines) {
   EXPECT_THAT(folders(find({folder.path()})), ElementsAre("a", "b"));
 }
 
+// SEMANTICS: "becomes a machine of its own"
 TEST(TextDiscovery, disks_of_no_machine_become_machines) {
   const TempFolder folder;
   folder.write("web.vmx", vmx("web", "web.vmdk"));
@@ -218,6 +225,7 @@ TEST(TextDiscovery, disks_of_no_machine_become_machines) {
   EXPECT_EQ(find({folder.path("plain.raw")}).machines.at(0).folder, "plain");
 }
 
+// SEMANTICS: "(and is no part, parent or backing file of one that does)"
 TEST(TextDiscovery, parts_parents_and_backing_files_are_no_machines) {
   const TempFolder folder;
   const auto vmdk = [&](const std::string& name, const std::string& rest) {
@@ -270,6 +278,7 @@ TEST(TextDiscovery, snapshots_come_with_the_machine) {
               ElementsAre("snapshots-unreadable"));
 }
 
+// SEMANTICS: "a VMX with a lock are warned about"
 TEST(TextDiscovery, a_machine_that_vmware_holds_is_said) {
   const TempFolder folder;
   folder.write("vm.vmx", vmx("vm", "vm.vmdk"));

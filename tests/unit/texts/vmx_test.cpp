@@ -140,6 +140,7 @@ TEST(Vmx, floppy0_is_there_unless_it_is_said_not_to_be) {
   EXPECT_EQ(vmx("floppy0.present = \"FALSE\"\nfloppy1.present = \"TRUE\"\n").removables.size(), 1u);
 }
 
+// SEMANTICS: "by controller, then by address on it"
 TEST(Vmx, disks_count_scsi_nvme_sata_ide_by_number) {
   std::string text;
   for (const char* const place :
@@ -158,6 +159,7 @@ TEST(Vmx, what_is_not_understood_is_listed_once) {
   EXPECT_THAT(spec.ignored, Contains("Settings that are left out: bar, foo."));
 }
 
+// SEMANTICS: "a suspended VMX and a VMX with a lock are warned about"
 TEST(Vmx, encrypted_and_suspended_machines_are_said) {
   EXPECT_FALSE(vmx("encryption.keySafe = \"x\"\n").usable());
   EXPECT_EQ(vmx("checkpoint.vmState = \"a.vmss\"\n").problems.at(0).code, "machine-suspended");

@@ -99,6 +99,7 @@ TEST(XlSyntax, has_texts_numbers_and_lists) {
   EXPECT_EQ(read.values.at("i").text, "\\d");
 }
 
+// SEMANTICS: "the machine's folder says in which line it stands"
 TEST(XlSyntax, says_line_and_code_of_python) {
   EXPECT_THAT(refusal("a = 1\n\nimport os\n"), HasSubstr("x, line 3: it is Python code"));
   EXPECT_THAT(refusal("a = 'VM%d' % vmid\n"), HasSubstr("a = 'VM%d' % vmid"));
