@@ -60,7 +60,7 @@ LIBRARIES = {
     r"zlib\.h": ["inspect/base/inflate_stream.cpp", "tests/*"],
     r"(bzlib|lz4|zstd)\.h": ["inspect/guest/stream_decoder.cpp", "tests/*"],
     r"lzma\.h": ["inspect/base/xz_stream.cpp", "tests/*"],
-    r"re2/": ["inspect/guest/file_contexts.cpp"],
+    r"re2/": ["inspect/guest/file_contexts.cpp", "tests/*"],
     r"dtl/": ["convert/guest/text_diff.cpp"],
     r"(gtest|gmock|benchmark)/": ["tests/*"],
 }
