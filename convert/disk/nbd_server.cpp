@@ -88,6 +88,9 @@ ChildSetup child_setup(const NbdExport& what, int listener) {
   setup.program = kProgram;
   setup.arguments = {kProgram, "--read-only", fmt::format("--shared={}", kConnections),
                      "--image-opts", what.options};
+  // A buffer for each request: given back to the kernel every time, its pages cost more than the
+  // reading (mallopt(3)).
+  setup.environment = {"MALLOC_MMAP_THRESHOLD_=33554432", "MALLOC_TRIM_THRESHOLD_=33554432"};
   setup.files = {listener};
   for (const inspect::SourceFile& file : what.files) {
     setup.files.push_back(file.host_range()->fd);
