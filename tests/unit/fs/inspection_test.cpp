@@ -50,7 +50,7 @@ class InspectionTest : public ::testing::Test {
       throw Error(EIO, "it was ended");
     }
     if (!failure_.empty()) throw Error(EIO, failure_);
-    return {guest_, "<" + guest_ + "/>", "{}"};
+    return {guest_, "<" + guest_ + "/>", "{}", ""};
   }
 
   /// What open(2) gets: waits, asks again.

@@ -67,7 +67,7 @@ class VmDisks : public ::testing::Test {
               disks[0]->read(kPlace, std::as_writable_bytes(std::span(&first, 1)));
               ++inspections_;
               root_ = choice.root;
-              return InspectionTexts{std::string("disks begin with ") + first, "<xml/>", "{}"};
+              return InspectionTexts{std::string("disks begin with ") + first, "<xml/>", "{}", ""};
             },
         .slow_work = &*queue_};
     inspect::FoundMachine machine;
