@@ -184,10 +184,13 @@ def written_to():
         scene.unmount(mounted)
 
 
+# SEMANTICS: "a qemu without network"
 def stop_appliance(mounted) -> None:
-    """A qemu that stands still; libguestfs's own process waits for it."""
+    """A qemu that stands still, and has no network; libguestfs's own process waits for it."""
     wait_for(lambda: qemus_of(mounted.daemon), "the appliance starts", 120)
     for pid in qemus_of(mounted.daemon):
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        expect(("-nodefaults" in words, [word for word in words if "net" in word]), (True, []), f"qemu's network ({words})")
         os.kill(pid, signal.SIGSTOP)
 
 

@@ -69,6 +69,8 @@ LIBRARIES = {
 CALLS = {
     # libguestfs's own inspection is the referee in tests; private calls have no promise.
     r"\bguestfs_(inspect|internal)_\w+": ["inspect/guest/guestfs_rpm.cpp"],
+    # They run programs of the guest.  SEMANTICS: "No program of the guest is executed."
+    r"\bguestfs_(command|sh|sh_lines|sh_out|grub_install|command_lines|command_out)\b": [],
 }
 
 CODE = {".h", ".cpp", ".inc"}
@@ -144,7 +146,7 @@ def check_calls(path, lines):
             continue
         for number, line in enumerate(lines, 1):
             if call := re.search(pattern, line):
-                yield number, f"{call.group(0)} belongs in {', '.join(places)}"
+                yield number, f"{call.group(0)} belongs {'in ' + ', '.join(places) if places else 'nowhere'}"
 
 
 def check_spdx(path, lines):

@@ -50,6 +50,7 @@ BAD = [
     ("convert/a.cpp", "#include <zlib.h>\n", "<zlib.h> belongs in"),
     ("convert/a.cpp", "#include <gtest/gtest.h>\n", "<gtest/gtest.h> belongs in"),
     ("inspect/guest/guestfs_a.cpp", "guestfs_inspect_os(g);\n", "guestfs_inspect_os belongs in"),
+    ("inspect/guest/guestfs_a.cpp", "guestfs_sh(g, command);\n", "guestfs_sh belongs nowhere"),
     ("inspect/guest/guestfs_a.cpp", "x = ::guestfs_internal_write(g);\n", "guestfs_internal_write belongs in"),
     ("fs/a.h", "int a();\n", "no #pragma once"),
     ("fs/a.cpp", "\n" * 500, "501 lines"),
