@@ -76,7 +76,7 @@ def lz4(tree: Tree, out: pathlib.Path) -> list:
 def dracut(tree: Tree, out: pathlib.Path) -> list:
     """It replaces initramfs-tools; systemd and its udev start the root."""
     lay_sda(tree)
-    tree.install("dracut")
+    tree.install("dracut", "zstd")
     tree.put("etc/dracut.conf.d/disks.conf", "hostonly=no\nadd_drivers+=\" vmw_pvscsi sd_mod \"\n")
     virtio = "virtio virtio_ring virtio_pci virtio_blk virtio_scsi virtio_net virtio_pci_modern_dev virtio_pci_legacy_dev"
     run("chroot", tree.folder, "dracut", "--force", "--zstd", "--omit-drivers", virtio, f"/boot/initrd.img-{tree.kernel}", tree.kernel)
