@@ -36,6 +36,7 @@ def luks_root(tree: Tree, out: pathlib.Path) -> list:
     """The key is in the initrd, and crypttab names the container by its place on the old controller."""
     key = "open_sesame"
     tree.put("etc/keys/root.key", key)
+    (tree.folder / "etc/keys/root.key").chmod(0o600)
     tree.put("etc/cryptsetup-initramfs/conf-hook", "KEYFILE_PATTERN=\"/etc/keys/*.key\"\n")
     tree.put("etc/crypttab", "root_crypt /dev/sda2 /etc/keys/root.key luks,initramfs\n")
     tree.put("etc/fstab", "/dev/mapper/root_crypt / ext4 errors=remount-ro 0 1\n/dev/sda1 /boot ext2 defaults 0 2\n")
@@ -104,9 +105,13 @@ def systemd_boot(tree: Tree, out: pathlib.Path) -> list:
     options = f"root=/dev/sda2 ro {CONSOLES}"
     tree.put("etc/kernel/cmdline", options + "\n")
     tree.initramfs("vfat", "nls_cp437", "nls_ascii")
-    tree.put("tmp/loader.conf", "timeout 1\ndefault debian.conf\n")
-    tree.put("tmp/debian.conf", f"title Debian GNU/Linux 12\nversion {tree.kernel}\nlinux /debian/linux\ninitrd /debian/initrd.img\noptions {options}\n")
+    folder, kernel = f"debian/{tree.kernel}", f"vmlinuz-{tree.kernel}"
+    tree.put("etc/kernel/entry-token", "debian\n")
+    tree.put("tmp/loader.conf", "timeout 1\n")
+    tree.put("tmp/entry.conf", f"title Debian GNU/Linux 12\nversion {tree.kernel}\noptions {options}\nlinux /{folder}/linux\n"
+             f"initrd /{folder}/initrd.img-{tree.kernel}\n")
     return esp_disk(tree, out, {"EFI/systemd/systemd-bootx64.efi": tree.folder / "usr/lib/systemd/boot/efi/systemd-bootx64.efi",
-                                "loader/loader.conf": tree.folder / "tmp/loader.conf", "loader/entries/debian.conf": tree.folder / "tmp/debian.conf",
-                                "debian/linux": tree.folder / f"boot/vmlinuz-{tree.kernel}",
-                                "debian/initrd.img": tree.folder / f"boot/initrd.img-{tree.kernel}"})
+                                "loader/loader.conf": tree.folder / "tmp/loader.conf",
+                                f"loader/entries/debian-{tree.kernel}.conf": tree.folder / "tmp/entry.conf",
+                                f"{folder}/linux": tree.folder / "boot" / kernel,
+                                f"{folder}/initrd.img-{tree.kernel}": tree.folder / f"boot/initrd.img-{tree.kernel}"})
