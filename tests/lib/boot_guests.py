@@ -30,11 +30,11 @@ PASSWORD = "v2vfs"
 MAC, SECOND_MAC = "00:50:56:8a:33:01", "00:50:56:8a:33:02"
 MORE_PACKAGES = ["lvm2", "btrfs-progs", "xfsprogs", "cryptsetup-initramfs", "network-manager", "grub-efi-amd64-bin"]
 # Nothing else of the kernel's modules is needed here, and half of a tree would be modules.
-KEPT_MODULES = ["arch", "crypto", "lib", "net", "drivers/virtio", "drivers/block", "drivers/scsi", "drivers/ata", "drivers/md",
+KEPT_MODULES = ["arch", "block", "crypto", "lib", "net", "drivers/virtio", "drivers/block", "drivers/scsi", "drivers/ata", "drivers/md",
                 "drivers/message", "drivers/net/vmxnet3", "drivers/net/ethernet/intel/e1000", "drivers/net/virtio_net",
                 "drivers/net/net_failover", "drivers/char", "drivers/cdrom", "drivers/nvme", "drivers/ptp", "drivers/pps",
                 "drivers/input", "fs/ext4", "fs/jbd2", "fs/mbcache", "fs/xfs", "fs/btrfs", "fs/fat", "fs/nls", "fs/autofs",
-                "fs/fuse", "fs/efivarfs", "fs/configfs", "fs/isofs", "fs/udf"]
+                "fs/binfmt_misc", "fs/fuse", "fs/efivarfs", "fs/configfs", "fs/isofs", "fs/udf"]
 
 
 ROOT = ("lsblk -rno NAME,MOUNTPOINT", ["vda1 /"])
