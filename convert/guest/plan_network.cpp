@@ -43,7 +43,7 @@ class NamePins {
       why += (why.empty() ? "" : "; ") + clean_text(card.name) + ": " + card.why;
     }
     if (!rules.empty()) pin(rules, why);
-    if (image_rules.empty()) return;
+    if (image_rules.empty() || is_the_users()) return;
     for (const inspect::KernelFacts* const kernel : bootable_kernels(draft_.guest())) {
       pin_in_image(*kernel, kHead + image_rules);
     }
@@ -54,6 +54,9 @@ class NamePins {
   bool comes_by_itself(const Card& card) const {
     return !by_place_ && kernel_card_number(card.name) == card.number;
   }
+
+  /// What somebody wrote in its place says how the cards are called, and no initrd says otherwise.
+  bool is_the_users() const { return draft_.options().edited_paths.count(kRules) > 0; }
 
   /// Rules that udev wrote itself look for the kernel's own name (KERNEL=="eth*"), which is gone
   /// once the initrd has named the card by its place.

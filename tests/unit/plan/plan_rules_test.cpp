@@ -305,6 +305,16 @@ TEST(Network, the_initrd_names_cards_as_well) {
   EXPECT_TRUE(seen);
 }
 
+TEST(Network, the_initrd_does_not_contradict_the_users_rules) {
+  Planned it("debian12-vmware");
+  it.options.edited_paths = {kRules};
+  const ConversionPlan plan = it.plan();
+  ASSERT_EQ(plan.initrds.size(), 1u);
+  for (const ImageFile& file : plan.initrds[0].files) {
+    EXPECT_NE(file.name, "etc/udev/rules.d/70-v2vfs-net.rules");
+  }
+}
+
 // SEMANTICS: "`keep-tools` leaves the old hypervisor's services as they are"
 TEST(Tools, are_masked_and_can_be_kept) {
   Planned it("debian12-vmware");
