@@ -8,30 +8,22 @@ import os
 import pathlib
 import shutil
 import stat
-import subprocess
 import sys
 import tempfile
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder) for folder in ("lib", "guests")]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 sys.dont_write_bytecode = True
 
 import mount  # noqa: E402
 from cases import Cases, Skip, Steps  # noqa: E402
-from rootfs import MIRROR, SUITE  # noqa: E402
-from scene import BUILD, expect, need, run  # noqa: E402
+from clean_root import CleanRoot, make_package, need_build  # noqa: E402
+from scene import BUILD, expect, run  # noqa: E402
 
 FILES = ["bin/v2vfsctl", "sbin/v2vfs", "sbin/mount.v2vfs", "lib/systemd/system/v2vfs@.service", "share/man/man1/v2vfsctl.1",
          "share/man/man5/v2vfs-inspection.5", "share/man/man8/mount.v2vfs.8", "share/man/man8/v2vfs.8",
          "share/bash-completion/completions/v2vfs", "share/bash-completion/completions/v2vfsctl",
          "share/zsh/vendor-completions/_v2vfsctl", "share/v2vfs/schemas/inspection.schema.json",
          "share/v2vfs/schemas/conversion.schema.json", "share/doc/v2vfs/README.md", "share/doc/v2vfs/examples/copy-vapp"]
-
-
-def need_build() -> None:
-    need("cmake", "cpack")
-    for path in (BUILD / "v2vfs", BUILD / "v2vfsctl", BUILD / "mount-helpers/manuals/v2vfs.8"):
-        if not path.exists():
-            raise Skip(f"{path} (not built)")
 
 
 # SEMANTICS: "Its JSON Schema is installed: share/v2vfs/schemas/inspection.schema.json"
@@ -47,33 +39,6 @@ def installed_by_cmake():
         expect(run(prefix / "bin/v2vfsctl", "--version").text.startswith("v2vfsctl "), True, "v2vfsctl")
         beside = run(prefix / "sbin/mount.v2vfs", "-fv", "/source", "/point").text
         expect(beside.split()[0], f"{prefix}/sbin/v2vfs", "the daemon that mount.v2vfs calls")
-
-
-class CleanRoot:
-    """A Debian 12 with nothing but what it needs to start, in a mount namespace: `run` is as root in it."""
-
-    def __init__(self, folder: pathlib.Path):
-        self.tree = folder / "root"
-        need("debootstrap", "unshare", "chroot")
-        run("debootstrap", "--variant=minbase", SUITE, self.tree, MIRROR, timeout=900)
-        for name in ("apt/apt.conf.d", "apt/sources.list.d"):  # proxies and mirrors of this host
-            for file in pathlib.Path("/etc", name).glob("*"):
-                if file.is_file() and not (self.tree / "etc" / name / file.name).exists():
-                    shutil.copy(file, self.tree / "etc" / name)
-        shutil.copy("/etc/resolv.conf", self.tree / "etc/resolv.conf")
-        (self.tree / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
-        (self.tree / "usr/sbin/policy-rc.d").chmod(0o755)
-
-    def run(self, script: str, check: bool = True) -> subprocess.CompletedProcess:
-        prepare = (f"mount --rbind /dev {self.tree}/dev; mount -t proc none {self.tree}/proc; mount -t sysfs none {self.tree}/sys; "
-                   f"exec chroot {self.tree} sh -ec \"$1\"")
-        return run("unshare", "--mount", "--propagation", "private", "sh", "-c", prepare, "sh", script, check=check, timeout=1200,
-                   env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
-
-
-def make_package(folder: pathlib.Path) -> pathlib.Path:
-    run("cpack", "-B", folder / "packages", cwd=BUILD)
-    return next((folder / "packages").glob("*.deb"))
 
 
 def what_it_says(package: pathlib.Path) -> None:
