@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "convert/disk/in_place_fit.h"
 #include "convert/disk/qcow2_format.h"
 #include "inspect/base/checked.h"
 
@@ -15,55 +16,6 @@ namespace {
 constexpr std::uint64_t kMarkerBytes = 12;
 constexpr std::uint64_t kZlibHeaderBytes = 2;
 
-bool size_fits(const SparseHeader& header) {
-  const std::uint64_t least = header.compressed ? kUsualCluster : kSmallestCluster;
-  return header.grain_bytes() >= least && header.grain_bytes() <= kLargestCluster;
-}
-
-/// The cluster that all extents agree on, or why there is none.
-std::optional<std::uint64_t> common_cluster(const DiskSource& source, std::string& why_not) {
-  for (const Layer& layer : source.layers()) {
-    if (layer.bytes() == source.bytes()) continue;
-    why_not = "its parents are larger or smaller by a part of a grain";
-    return std::nullopt;
-  }
-  std::optional<std::uint64_t> cluster;
-  bool has_file = false;
-  for (const Extent* extent : source.extents()) {
-    has_file |= extent->file || extent->image;
-    if (!extent->sparse) continue;
-    const SparseHeader& header = extent->sparse->header();
-    if (!size_fits(header) || cluster.value_or(header.grain_bytes()) != header.grain_bytes()) {
-      why_not = "its grains have a size that no cluster has, or several sizes";
-      return std::nullopt;
-    }
-    cluster = header.grain_bytes();
-  }
-  if (!cluster && has_file) why_not = "it has no grains";
-  if (!cluster && !has_file) cluster = kUsualCluster;
-  return cluster;
-}
-
-bool extent_fits(const Extent& extent, std::uint64_t cluster, std::string& why_not) {
-  if (extent.guest_offset % cluster != 0) {
-    why_not = "an extent does not begin at a multiple of the grain";
-  } else if (extent.type == ExtentType::barred) {
-    why_not = "a part of it may not be read";
-  } else if (extent.sparse) {
-    const GrainScan& scan = extent.sparse->scanned();
-    const bool is_small = extent.sparse->header().kind == SparseKind::se_sparse;
-    if (!scan.has_starts) {
-      why_not =
-          is_small ? "it is seSparse, whose grains are many and small" : "its grain tables overlap";
-    }
-    if (scan.damaged_grains > scan.damaged.size()) why_not = "too much of it is damaged";
-    if (!extent.sparse->header().compressed && !scan.is_aligned) {
-      why_not = "its grains are not aligned in their file";
-    }
-  }
-  return why_not.empty();
-}
-
 /// A deflated last grain that is none whole: QEMU refuses a compressed cluster that inflates to
 /// less than a cluster.
 std::optional<std::uint64_t> partial_grain(const Extent& extent) {
@@ -74,32 +26,11 @@ std::optional<std::uint64_t> partial_grain(const Extent& extent) {
 
 bool is_stored(const Grain& grain) { return grain.kind == GrainKind::stored; }
 
-/// The clusters that an extent and [first, first + count) have in common; the first of them counts
-/// from the extent's beginning.
-struct Overlap {
-  std::uint64_t in_extent = 0;
-  std::uint64_t in_window = 0;
-  std::uint64_t count = 0;
-};
-
-Overlap overlap_of(const Extent& extent, std::uint64_t cluster, std::uint64_t first,
-                   std::uint64_t count) {
-  const std::uint64_t start = extent.guest_offset / cluster;
-  const std::uint64_t end = start + ceil_div(extent.bytes, cluster);
-  const std::uint64_t from = std::max(start, first);
-  const std::uint64_t to = std::min(end, first + count);
-  if (from >= to) return {};
-  return {from - start, from - first, to - from};
-}
-
 }  // namespace
 
 std::unique_ptr<InPlaceMap> InPlaceMap::make(DiskSource& source, std::string& why_not) {
-  const auto cluster = common_cluster(source, why_not);
+  const auto cluster = in_place_cluster(source, why_not);
   if (!cluster) return nullptr;
-  for (const Extent* extent : source.extents()) {
-    if (!extent_fits(*extent, *cluster, why_not)) return nullptr;
-  }
   std::unique_ptr<InPlaceMap> map(new InPlaceMap(source, *cluster));
   for (const Part& part : map->parts_) {
     if (part.grains && part.grains->has_overlap()) why_not = "two of its grains lie on one place";
@@ -109,7 +40,7 @@ std::unique_ptr<InPlaceMap> InPlaceMap::make(DiskSource& source, std::string& wh
 }
 
 InPlaceMap::InPlaceMap(DiskSource& source, std::uint64_t cluster)
-    : source_(source), cluster_(cluster) {
+    : cluster_(cluster), cover_(source, cluster) {
   l2_in_use_.resize(ceil_div(ceil_div(source.bytes(), cluster), cluster / sizeof(std::uint64_t)));
   std::uint32_t number = 0;
   for (std::size_t layer = 0; layer < source.layers().size(); ++layer) {
@@ -153,7 +84,8 @@ std::unique_ptr<StoredGrains> InPlaceMap::take_grains(Extent& extent, std::size_
   const std::uint64_t end = ceil_div(extent.bytes, cluster_);
   for (std::uint64_t i = partial_grain(extent).value_or(end); i < header.grain_count(); ++i) {
     const Grain grain = tables.grain(i);
-    if (grain.kind != GrainKind::stored || (i < end && is_covered(layer, first + i))) continue;
+    if (grain.kind != GrainKind::stored || (i < end && cover_.is_covered(layer, first + i)))
+      continue;
     grains->hide(static_cast<std::uint32_t>(grain.sector));
   }
   return grains;
@@ -169,7 +101,7 @@ void InPlaceMap::hide_covered(const Extent& extent, std::size_t layer, StoredGra
     extent.sparse->tables().grains(first, some);
     if (std::ranges::none_of(some, is_stored)) continue;
     const std::vector<bool> hidden =
-        covered(layer, {extent.guest_offset / cluster_ + first, some.size()});
+        cover_.covered(layer, {extent.guest_offset / cluster_ + first, some.size()});
     for (std::size_t i = 0; i < some.size(); ++i) {
       if (hidden[i] && is_stored(some[i])) {
         grains.hide(static_cast<std::uint32_t>(some[i].sector));
@@ -178,42 +110,14 @@ void InPlaceMap::hide_covered(const Extent& extent, std::size_t layer, StoredGra
   }
 }
 
-/// For each cluster of `window`: a layer above `layer` says what it is.
-std::vector<bool> InPlaceMap::covered(std::size_t layer, const Window& window) const {
-  std::vector<bool> result(window.count);
-  for (std::size_t above = 0; above < layer; ++above) {
-    add_covered(source_.layers()[above], window, result);
-  }
-  return result;
-}
-
-void InPlaceMap::add_covered(const Layer& above, const Window& window,
-                             std::vector<bool>& result) const {
-  std::vector<Grain> grains;
-  const std::uint64_t end = std::min((window.first + window.count) * cluster_, above.bytes());
-  for (std::uint64_t at = window.first * cluster_; at < end;) {
-    const Extent& extent = above.extent_at(at);
-    const Overlap overlap = overlap_of(extent, cluster_, window.first, window.count);
-    grains.assign(overlap.count, {GrainKind::zero, 0});
-    if (extent.sparse) extent.sparse->tables().grains(overlap.in_extent, grains);
-    for (std::size_t i = 0; i < grains.size(); ++i) {
-      if (grains[i].kind != GrainKind::hole) result[overlap.in_window + i] = true;
-    }
-    at = (window.first + overlap.in_window + overlap.count) * cluster_;
-  }
-}
-
-bool InPlaceMap::is_covered(std::size_t layer, std::uint64_t cluster) const {
-  return covered(layer, {cluster, 1})[0];
-}
-
 void InPlaceMap::add_singles(const Extent& extent, std::size_t layer) {
   const std::uint64_t first = extent.guest_offset / cluster_;
   const std::uint64_t count = ceil_div(extent.bytes, cluster_);
   const SparseHeader& header = extent.sparse->header();
   const GrainScan& scan = extent.sparse->scanned();
   const auto add = [&](std::uint64_t grain) {
-    if (grain < count && !is_covered(layer, first + grain)) singles_.push_back(first + grain);
+    if (grain < count && !cover_.is_covered(layer, first + grain))
+      singles_.push_back(first + grain);
   };
   for (const std::uint64_t grain : scan.damaged) add(grain);
   const auto partial = partial_grain(extent);
@@ -311,7 +215,7 @@ void InPlaceMap::fill_refcounts(std::size_t run, std::uint64_t first,
   std::ranges::fill(out, std::uint16_t{1});
   if (!part || part->layer == 0) return;
   const std::vector<bool> hidden =
-      covered(part->layer, {part->extent->guest_offset / cluster_ + first, out.size()});
+      cover_.covered(part->layer, {part->extent->guest_offset / cluster_ + first, out.size()});
   for (std::size_t i = 0; i < out.size(); ++i) out[i] -= hidden[i];
 }
 

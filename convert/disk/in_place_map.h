@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "convert/disk/disk_source.h"
+#include "convert/disk/layer_cover.h"
 #include "convert/disk/qcow2_layout.h"
 #include "convert/disk/stored_grains.h"
 
@@ -52,20 +53,12 @@ class InPlaceMap {
     std::unique_ptr<StoredGrains> grains;  // sparse extents
     std::optional<std::size_t> run;        // none for a ZERO extent
   };
-  /// Guest clusters in a row, from `first` on.
-  struct Window {
-    std::uint64_t first = 0;
-    std::uint64_t count = 0;
-  };
 
   InPlaceMap(DiskSource& source, std::uint64_t cluster);
   void add_part(Extent& extent, std::size_t layer, std::uint32_t number);
   std::unique_ptr<StoredGrains> take_grains(Extent& extent, std::size_t layer) const;
   void hide_covered(const Extent& extent, std::size_t layer, StoredGrains& grains) const;
   void add_singles(const Extent& extent, std::size_t layer);
-  std::vector<bool> covered(std::size_t layer, const Window& window) const;
-  void add_covered(const Layer& above, const Window& window, std::vector<bool>& result) const;
-  bool is_covered(std::size_t layer, std::uint64_t cluster) const;
   void mark_l2(std::uint64_t first_cluster, std::uint64_t count);
   bool has_wide_refcounts() const;
   const Part* part_of(std::size_t run) const;
@@ -76,8 +69,8 @@ class InPlaceMap {
   void fill_singles(std::uint64_t first, const Qcow2Layout& layout,
                     std::span<std::uint64_t> out) const;
 
-  const DiskSource& source_;
-  std::uint64_t cluster_;
+  const std::uint64_t cluster_;
+  const LayerCover cover_;
   std::vector<Part> parts_;  // in the order of the source's extents
   std::vector<RunShape> shapes_;
   std::vector<std::uint64_t> singles_;  // guest clusters, ascending
