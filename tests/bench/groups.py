@@ -11,7 +11,7 @@ import time
 from guests import guest_files, inspection
 from measure import Result, Row, in_turn, random_reads, run, writer
 from servers import children_of, daemon_of, exported, mounted, nbd, peak_mib
-from sources import Export, huge, small_or_large, system_disk, two_systems
+from sources import Export, every_format, huge, small_or_large, system_disk, two_systems
 
 WORK_BYTES = 4 << 30
 
@@ -214,6 +214,32 @@ def images(s: Setting) -> list:
             results([Row("peak memory of daemon and qemu-nbd", "VmHWM")], "MiB", {"VmHWM": memory}))
 
 
+def formats(s: Setting) -> list:
+    """One disk in each format: from the start of v2vfs to a byte of the content, and the memory of the processes."""
+    folder = s.work / "formats"
+    folder.mkdir()
+    found = []
+    for name, source in every_format(folder, (32 if s.quick else 512) << 20):
+        memory = []
+
+        def sample() -> float:
+            start = time.monotonic()
+            with mounted(source) as mount:
+                disk = next(mount.point.glob("*/disk.qcow2"))
+                read_beyond_tables(disk)
+                taken = time.monotonic() - start
+                daemon = daemon_of(mount)
+                memory.append(peak_mib(daemon) + sum(map(peak_mib, children_of(daemon))))
+                return taken
+        sample()  # the page cache, and places in compressed files, are there for all
+        memory.clear()
+        samples = in_turn({name: sample}, s.rounds)
+        found += results([Row(f"{name}: mount to first byte", name)], "s", samples)
+        found += results([Row(f"{name}: peak memory", name)], "MiB", {name: memory})
+        shutil.rmtree(source if source.is_dir() else source.parent)
+    return found
+
+
 GROUPS = {"copy": copy, "file-reads": file_reads, "guest-reads": guest_reads, "first-byte": first_byte,
-          "two-tebibytes": two_tebibytes, "images": images, "inspection": inspection, "guest-files": guest_files}
+          "two-tebibytes": two_tebibytes, "images": images, "formats": formats, "inspection": inspection, "guest-files": guest_files}
 LONG = {"inspection", "guest-files"}  # they start appliances: not in a quick run

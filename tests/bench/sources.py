@@ -93,6 +93,42 @@ def two_systems() -> Export:
     return Export(folder, folder, vmdk, "systems/disk.qcow2")
 
 
+VMDKS = ("streamOptimized", "monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "vmfs",
+         "seSparse")
+IMAGES = {"vpc": "vhd", "vhdx": "vhdx", "vdi": "vdi", "qcow2": "qcow2", "qed": "qed", "parallels": "hdd", "raw": "raw"}
+
+
+def every_format(work: pathlib.Path, size: int):
+    """Gives (name, source) of the same content in one format after the other; each in a folder of its own."""
+    raw = work / "content"
+    for kind in (*VMDKS, "vmfs,vmfsSparse,seSparse"):
+        folder = work / kind
+        folder.mkdir()
+        option = f"--chain={kind}" if "," in kind else f"--type={kind}"
+        run(VMDK_MAKE, f"--size={size}", option, f"--raw={raw}", folder / "disk.vmdk")
+        yield f"VMDK {kind}", folder
+    for driver, suffix in IMAGES.items():
+        folder = work / suffix
+        folder.mkdir()
+        run("qemu-img", "convert", "-f", "raw", "-O", driver, raw, folder / f"disk.{suffix}")
+        yield {"vpc": "VHD", "hdd": "Parallels"}.get(driver, driver.upper() if suffix != "raw" else "raw"), folder
+    yield from packed(work, size)
+
+
+def packed(work: pathlib.Path, size: int):
+    """The same disk as an OVF in archives."""
+    folder = work / "plain"
+    folder.mkdir()
+    run(VMDK_MAKE, f"--size={size}", folder / "disk.vmdk")
+    (folder / "disk.ovf").write_text(OVF.format(name="disk", bytes=size))
+    for name, command in (("OVA", ["tar", "-cf"]), ("tar.gz", ["tar", "--use-compress-program=gzip -1", "-cf"]),
+                          ("zip", ["zip", "-1", "-q"]), ("tar.xz", ["tar", "--use-compress-program=xz -1 --block-size=16MiB", "-cf"])):
+        place = work / f"as-{name}"
+        place.mkdir()
+        run(*command, place / f"disk.{name.lower()}", "disk.ovf", "disk.vmdk", cwd=folder)
+        yield name, place / f"disk.{name.lower()}"
+
+
 @contextlib.contextmanager
 def huge():
     """The OVF of a streamOptimized disk of 2 TiB: every grain allocated, grain tables real, grains holes."""
