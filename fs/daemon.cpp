@@ -31,6 +31,7 @@
 #include "fs/private_folder.h"
 #include "fs/status_json.h"
 #include "fs/tree.h"
+#include "fs/unpacked_archives.h"
 #include "inspect/base/log.h"
 #include "inspect/source/source_json.h"
 
@@ -83,13 +84,19 @@ void warn_of_request_timeout() {
   }
 }
 
-inspect::FoundSource find_source(const Options& options, std::function<bool()> stop) {
+inspect::FoundSource find_source(const Options& options, std::function<bool()> stop,
+                                 UnpackedArchives* unpacked) {
+  inspect::SourceOptions given{
+      .ovf_configuration = options.ovf_configuration,
+      .places_folder = options.ephemeral ? "" : options.cache_dir + "/places",
+      .stop = std::move(stop)};
+  if (unpacked) {
+    given.unpack_folder = [unpacked](const std::string& key, const std::string& archive) {
+      return unpacked->folder(key, archive);
+    };
+  }
   try {
-    return inspect::find_machines(
-        options.sources,
-        {.ovf_configuration = options.ovf_configuration,
-         .places_folder = options.ephemeral ? "" : options.cache_dir + "/places",
-         .stop = std::move(stop)});
+    return inspect::find_machines(options.sources, given);
   } catch (const Error& e) {
     throw StartError(exit_source, e.sentence());
   }
@@ -148,14 +155,18 @@ class Daemon {
   std::string writers() const;
   void end_session();
   std::string status_text() const;
+  const std::string& state_root() const {
+    return ephemeral_ ? ephemeral_->path() : options_.state_dir;
+  }
 
   Options options_;
   Signals signals_;
   UniqueFd ended_fd_;
   std::atomic<bool> is_leaving_ = false;  // what reads a source to its end gives up
   MountContext context_;
-  inspect::FoundSource source_;
   std::optional<PrivateFolder> ephemeral_;
+  std::optional<UnpackedArchives> unpacked_;  // before the source, which may ask it
+  inspect::FoundSource source_;
   std::optional<StateDir> states_;
   std::vector<std::shared_ptr<Vm>> vms_;
   std::optional<Loader> loader_;
@@ -177,7 +188,11 @@ void Daemon::prepare() {
   options_.mountpoint = prepare_mountpoint(options_.mountpoint);
   check_outside(options_.mountpoint, options_.sources);
   check_outside(options_.mountpoint, {options_.state_dir});
-  source_ = find_source(options_, [this] { return is_leaving_ || signals_.is_pending(); });
+  if (options_.ephemeral) ephemeral_.emplace(options_.state_dir, "ephemeral-");
+  if (options_.unpack) unpacked_.emplace(state_root(), options_.mountpoint);
+  source_ = find_source(
+      options_, [this] { return is_leaving_ || signals_.is_pending(); },
+      unpacked_ ? &*unpacked_ : nullptr);
   start_log(options_);
   warn_of_request_timeout();
 }
@@ -191,11 +206,9 @@ MachineInspector::Setup Daemon::inspector_setup() const {
 }
 
 void Daemon::load() {
-  if (options_.ephemeral) ephemeral_.emplace(options_.state_dir, "ephemeral-");
   std::set<std::string> machines;
   for (const auto& machine : source_.machines) machines.insert(machine.folder);
-  states_.emplace(ephemeral_ ? ephemeral_->path() : options_.state_dir, options_.mountpoint,
-                  machines);
+  states_.emplace(state_root(), options_.mountpoint, machines);
   host_.emplace(options_.accel, options_.state_dir);
   inspector_.emplace(inspector_setup());
   slow_work_.emplace(options_.appliances);

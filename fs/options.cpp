@@ -204,6 +204,8 @@ bool set_mount_option(Options& options, const std::string& name, const std::stri
 bool set_flag(Options& options, const std::string& word) {
   if (word == "ephemeral") {
     options.ephemeral = true;
+  } else if (word == "unpack") {
+    options.unpack = true;
   } else if (word == "ro" || word == "rw") {
     options.read_only = word == "ro";
   } else if (word == "guest-owner") {
@@ -290,6 +292,7 @@ constexpr const char* kFooter =
   state=DIR            where states are kept (default /var/lib/v2vfs for root,
                        $XDG_STATE_HOME/v2vfs for others)
   ephemeral            keep nothing after unmounting
+  unpack               unpack a tar.xz of one block, once, into the folder of states
   ro                   nobody writes through the mount
   guest=on|off         show the guest's files in guest/
   root=DEVICE          which of several systems on the disks is meant

@@ -70,6 +70,7 @@ struct Options {
 
   std::string state_dir;  // never empty after parsing
   bool ephemeral = false;
+  bool unpack = false;  // an archive that cannot be read in place
   bool read_only = false;
   bool allow_other = false;
   convert::Accel accel = convert::Accel::automatic;

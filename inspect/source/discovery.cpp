@@ -77,12 +77,22 @@ struct Context {
   NameLists names = {};
 };
 
+/// What opening an archive takes, now and later.
+struct Unwrapping {
+  std::shared_ptr<AccessPointCache> places;
+  UnpackFolder unpack_folder;
+  std::function<bool()> stop;
+};
+
 /// The archive itself, as its members' offsets count in it.
-SourceFile unwrapped(ContentKind kind, SourceFile file,
-                     const std::shared_ptr<AccessPointCache>& places) {
+SourceFile unwrapped(ContentKind kind, SourceFile file, const Unwrapping& unwrapping) {
   const std::string name = file.name() + " (decompressed)";
-  if (kind == ContentKind::tar_gzip) return inflated_file({std::move(file)}, name, places);
-  if (kind == ContentKind::tar_xz) return xz_file(std::move(file), name);
+  if (kind == ContentKind::tar_gzip) {
+    return inflated_file({std::move(file)}, name, unwrapping.places);
+  }
+  if (kind == ContentKind::tar_xz) {
+    return xz_file(std::move(file), name, unwrapping.unpack_folder, unwrapping.stop);
+  }
   return file;
 }
 
@@ -90,8 +100,9 @@ std::shared_ptr<const ArchiveFiles> open_members(const Descriptor& descriptor,
                                                  const Context& context) {
   const FolderFiles folder(descriptor.root, "");
   const auto open = [folder, kind = descriptor.kind, name = descriptor.name,
-                     places = context.places] {
-    return unwrapped(kind, folder.open(name), places);
+                     unwrapping = Unwrapping{context.places, context.options.unpack_folder,
+                                             context.options.stop}] {
+    return unwrapped(kind, folder.open(name), unwrapping);
   };
   if (descriptor.kind == ContentKind::zip) {
     return std::make_shared<const ZipFiles>(open, context.places);

@@ -1,36 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "inspect/source/inflated_file.h"
 
-#include <algorithm>
 #include <mutex>
 
-#include "inspect/base/digest.h"
 #include "inspect/base/log.h"
 #include "inspect/source/cursor_pool.h"
+#include "inspect/source/stored_key.h"
 
 namespace v2vfs::inspect {
 namespace {
-
-constexpr std::size_t kSampleBytes = 64 << 10;
-
-/// Says which bytes on which host these are: identity and time of the files, length, both ends.
-std::string key_of(const DeflatedStream& stream) {
-  const SourceFile& file = stream.stored;
-  Digest digest;
-  for (const SourceFile& each : file.stored_files()) {
-    const SourceFile::HostStat stat = each.host_stat();
-    digest.add_number(stat.device).add_number(stat.inode).add_number(stat.bytes);
-    digest.add_number(static_cast<std::uint64_t>(stat.mtime_ns));
-    if (const auto range = each.host_range()) digest.add_number(range->offset);
-  }
-  digest.add_number(static_cast<std::uint64_t>(stream.format())).add_number(file.length());
-  std::vector<std::byte> sample(std::min<std::uint64_t>(kSampleBytes, file.length()));
-  for (const std::uint64_t offset : {std::uint64_t{0}, file.length() - sample.size()}) {
-    file.read(offset, sample);
-    digest.add(sample);
-  }
-  return digest.hex();
-}
 
 class InflatedContent : public SourceContent {
  public:
@@ -58,8 +36,12 @@ class InflatedContent : public SourceContent {
  private:
   const AccessPoints& points() const {
     const std::lock_guard lock(points_mutex_);
-    if (!points_) points_ = cache_->get(key_of(stream_), [&](const auto& f) { return find(f); });
+    if (!points_) points_ = cache_->get(key(), [&](const auto& f) { return find(f); });
     return *points_;
+  }
+
+  std::string key() const {
+    return stored_key(stream_.stored, static_cast<std::uint64_t>(stream_.format()));
   }
 
   AccessPoints find(const std::string& folder) const {

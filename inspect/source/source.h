@@ -39,6 +39,9 @@ struct SourceOptions {
   std::string places_folder = {};
   /// Asked, from any thread, while a compressed file is read to its end: true ends that.
   std::function<bool()> stop = {};
+  /// Where an archive is unpacked to in which nothing can be found otherwise (unpacked_file.h); it
+  /// is given the archive's key and name. Empty: such an archive is refused.
+  std::function<std::string(const std::string& key, const std::string& archive)> unpack_folder = {};
 };
 
 /// True for "libvirt+qemu:///system" and the like, which is no path.

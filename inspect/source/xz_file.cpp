@@ -150,7 +150,8 @@ class XzContent : public SourceContent {
 
 }  // namespace
 
-SourceFile xz_file(SourceFile stored, std::string name) {
+SourceFile xz_file(SourceFile stored, std::string name, const UnpackFolder& unpack,
+                   const std::function<bool()>& stop) {
   const auto blocks = read_xz_index(
       stored.length(),
       [&](std::uint64_t offset, std::span<std::byte> out) { stored.read(offset, out); });
@@ -159,14 +160,17 @@ SourceFile xz_file(SourceFile stored, std::string name) {
                      "the index at the end of the xz file is damaged: it may be cut short, copy it "
                      "again");
   }
-  for (const XzBlock& block : *blocks) {
-    if (block.bytes <= kMostInBlock) continue;
+  const auto large = std::ranges::find_if(
+      *blocks, [](const XzBlock& block) { return block.bytes > kMostInBlock; });
+  if (large != blocks->end() && !unpack) {
     throw Error(EOPNOTSUPP,
                 "{}: it is one xz stream of {} bytes, in which nothing can be found without "
-                "unpacking all of it; unpack it with unxz(1)",
-                stored.name(), block.bytes);
+                "unpacking all of it; mount with -o unpack, or unpack it with unxz(1)",
+                stored.name(), large->bytes);
   }
-  return {std::make_shared<const XzContent>(std::move(stored), *blocks), std::move(name)};
+  const bool is_large = large != blocks->end();
+  SourceFile file(std::make_shared<const XzContent>(std::move(stored), *blocks), std::move(name));
+  return is_large ? unpacked_file(file, unpack, stop) : file;
 }
 
 std::string xz_head(const SourceFile& stored, std::size_t most) {

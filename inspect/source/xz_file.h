@@ -4,6 +4,7 @@
 #include <string>
 
 #include "inspect/source/source_file.h"
+#include "inspect/source/unpacked_file.h"
 
 namespace v2vfs::inspect {
 
@@ -11,7 +12,9 @@ namespace v2vfs::inspect {
 /// and where its blocks are: a read costs the decoding of a block, or less. Throws Error: EIO for a
 /// file that is damaged or cut short, EOPNOTSUPP if a block holds more than 192 MiB (one that was
 /// packed by one thread is a single block), as then reading from within would take too long.
-SourceFile xz_file(SourceFile stored, std::string name);
+/// `unpack`, where it is not empty, is where the content of such a file is unpacked to instead.
+SourceFile xz_file(SourceFile stored, std::string name, const UnpackFolder& unpack = {},
+                   const std::function<bool()>& stop = {});
 
 /// The first bytes, at most `most`, whatever the blocks are like. Throws Error(EIO).
 std::string xz_head(const SourceFile& stored, std::size_t most);

@@ -234,7 +234,7 @@ def signed():
         scene.unmount(mounted)
 
 
-# SEMANTICS: "An .xz of one block above 192 MiB is refused"
+# SEMANTICS: "it is refused, or with `-o unpack` unpacked once"
 def one_block():
     """An .xz of one block is refused in one sentence with the way out."""
     with Scene() as scene:
@@ -247,6 +247,39 @@ def one_block():
                 tar.add(big, "vm.ovf")
         done = subprocess.run([mount.DAEMON, "--check", "--json", source], capture_output=True, text=True, check=False)
         expect((done.returncode, "unxz(1)" in done.stderr), (2, True), f"--check ({done.stderr})")
+
+
+# SEMANTICS: "It is kept as a state `unpacked-...`, found by the archive's identity, and goes with `--remove-state`."
+def unpacked():
+    """-o unpack: once, into the folder of states, where it is listed, kept for the next mount, and removed."""
+    need("qemu-img", "xz")
+    with Scene() as scene:
+        disk = scene.vmdk("disk.vmdk", 220 * MIB, "--type=monolithicFlat")
+        describe(scene, disk, disk.name)
+        plain = in_tar(scene, "plain.tar", "w")
+        source = plain.with_name("vm.tar.xz")
+        run("xz", "-0", "-T1", plain)
+        plain.with_name("plain.tar.xz").rename(source)
+        refused = scene.try_mount(source)
+        expect((refused.returncode, "-o unpack" in refused.text), (2, True), f"without the option ({refused.text})")
+        kept = made = None
+        for turn in ("first", "second"):
+            mounted = scene.mount(source, "unpack")
+            run("qemu-img", "compare", "-f", "qcow2", "-F", "raw", mounted.disk("vm"), scene.raw(disk))
+            kept = next(scene.state.glob("unpacked-*"))
+            listed = run(mount.DAEMON, "-o", f"state={scene.state}", "--list-states").text
+            expect((kept.name in listed, str(source) in listed, str(mounted.point) in listed), (True,) * 3, listed)
+            expect(run(mount.DAEMON, "-o", f"state={scene.state}", "--remove-state", kept.name, check=False).returncode, 4,
+                   "removing it under a mount")
+            made = made or (kept / "content").stat().st_mtime_ns
+            expect((kept / "content").stat().st_mtime_ns, made, f"unpacked once ({turn} mount)")
+            scene.unmount(mounted)
+            wait_for(lambda: [path.name for path in scene.state.iterdir()] == [kept.name], "only the content is kept")
+        run(mount.DAEMON, "-o", f"state={scene.state}", "--remove-state", kept.name)
+        mounted = scene.mount(source, "unpack,ephemeral")
+        run("qemu-img", "check", "-q", "-f", "qcow2", mounted.disk("vm"))
+        scene.unmount(mounted)
+        wait_for(lambda: not list(scene.state.iterdir()), "nothing is kept of an ephemeral one")
 
 
 def main() -> int:
@@ -262,6 +295,7 @@ def main() -> int:
     cases.run("media", media)
     cases.run("signed", signed)
     cases.run("one-block", one_block)
+    cases.run("unpack", unpacked, full=True)
     return cases.exit_code()
 
 

@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <random>
+#include <set>
 
 #include "inspect/base/error.h"
 #include "inspect/source/folder_files.h"
@@ -18,6 +21,8 @@
 namespace v2vfs::inspect {
 namespace {
 
+namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using testing::gzip_of;
@@ -207,11 +212,71 @@ TEST_F(Archives, damaged_xz_files_are_refused) {
   EXPECT_THAT(why([&] { read_all(xz_file(stored(flipped), "x")); }, EIO), HasSubstr("damaged"));
 }
 
-// SEMANTICS: "An .xz of one block above 192 MiB is refused"
+// SEMANTICS: "it is refused, or with `-o unpack` unpacked once"
 TEST_F(Archives, an_xz_file_of_one_large_block_is_refused_with_the_way_out) {
   const std::string bytes = xz_of(std::string(200 << 20, '\0'), 0);
   EXPECT_THAT(why([&] { xz_file(stored(bytes), "x"); }, EOPNOTSUPP),
-              HasSubstr("one xz stream of 209715200 bytes"));
+              AllOf(HasSubstr("one xz stream of 209715200 bytes"), HasSubstr("-o unpack")));
+}
+
+/// 200 MiB with something to find at both ends.
+std::string large_content() {
+  std::string content(200 << 20, '\0');
+  content.replace(0, 5, "first");
+  content.replace(content.size() - 4, 4, "last");
+  return content;
+}
+
+TEST_F(Archives, an_xz_file_of_one_large_block_is_unpacked_once_where_that_was_asked_for) {
+  const std::string content = large_content();
+  const SourceFile archive = stored(xz_of(content, 0));
+  const TempFolder kept;
+  std::set<std::string> keys;
+  const auto folder = [&](const std::string& key, const std::string&) {
+    keys.insert(key);
+    return kept.path();
+  };
+  EXPECT_TRUE(read_all(xz_file(archive, "x", folder)) == content);
+  const auto made = fs::last_write_time(kept.path("content"));
+  struct stat st {};
+  ASSERT_EQ(::stat(kept.path("content").c_str(), &st), 0);
+  EXPECT_LT(st.st_blocks * 512, 8 << 20);  // its zeros are holes
+  const SourceFile again = xz_file(archive, "x", folder);
+  EXPECT_EQ(fs::last_write_time(kept.path("content")), made);
+  EXPECT_EQ(keys.size(), 1u);
+  EXPECT_EQ(again.length(), content.size());
+  // A change of the archive is noticed by its own file, and another archive is another key.
+  EXPECT_EQ(again.stored_files().at(0).host_stat(), archive.host_stat());
+  const TempFolder other;
+  other.write("archive", xz_of(content, 0));
+  const FolderFiles files(std::make_shared<SourceRoot>(other.path()), "");
+  xz_file(files.open("archive"), "x", folder);
+  EXPECT_EQ(keys.size(), 2u);
+}
+
+TEST_F(Archives, what_was_unpacked_in_part_is_unpacked_again) {
+  const std::string content = large_content();
+  const SourceFile archive = stored(xz_of(content, 0));
+  const TempFolder kept;
+  const auto folder = [&](const std::string&, const std::string&) { return kept.path(); };
+  int asked = 0;
+  const auto stop = [&] { return ++asked > 3; };
+  EXPECT_THAT(why([&] { xz_file(archive, "x", folder, stop); }, EINTR), HasSubstr("interrupted"));
+  EXPECT_TRUE(fs::is_empty(kept.path()));
+  kept.write("content.new", "of a daemon that was killed");
+  EXPECT_TRUE(read_all(xz_file(archive, "x", folder)) == content);
+  fs::resize_file(kept.path("content"), 1000);
+  EXPECT_THAT(why([&] { xz_file(archive, "x", folder); }, EIO), HasSubstr("content"));
+}
+
+TEST_F(Archives, damage_is_not_unpacked) {
+  std::string bytes = xz_of(large_content(), 0);
+  bytes[bytes.size() / 2] ^= 4;
+  const SourceFile archive = stored(bytes);
+  const TempFolder kept;
+  const auto folder = [&](const std::string&, const std::string&) { return kept.path(); };
+  EXPECT_THAT(why([&] { xz_file(archive, "x", folder); }, EIO), HasSubstr("damaged"));
+  EXPECT_TRUE(fs::is_empty(kept.path()));
 }
 
 // SEMANTICS: "an OVA that is a tar.gz, a zip (stored or deflated members), or a tar.xz"
