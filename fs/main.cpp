@@ -24,6 +24,7 @@ using fs::ExitCode;
 bool can_open(const inspect::FoundMachine& machine, const inspect::DiskSpec& disk) {
   try {
     if (disk.file) machine.files->open(*disk.file);
+    for (const std::string& parent : disk.parents) machine.files->open(parent);
     return disk.file.has_value();
   } catch (const Error&) {
     return false;

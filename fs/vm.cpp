@@ -39,10 +39,15 @@ std::string uuid_from(const std::string& identity) {
          hex.substr(16, 4) + "-" + hex.substr(20, 12);
 }
 
+/// As the description names them, each once.
 std::vector<std::string> disk_files(const inspect::MachineSpec& spec) {
   std::vector<std::string> files;
+  const auto add = [&files](const std::string& name) {
+    if (std::ranges::find(files, name) == files.end()) files.push_back(name);
+  };
   for (const inspect::DiskSpec& disk : spec.disks) {
-    if (disk.file) files.push_back(*disk.file);
+    if (disk.file) add(*disk.file);
+    for (const std::string& parent : disk.parents) add(parent);
   }
   return files;
 }
@@ -169,11 +174,10 @@ inspect::MachineSpec Vm::whole_spec() const {
 
 StateRecord Vm::state_record(const std::string& identity) const {
   StateRecord record{identity, folder(), spec().id, machine_.descriptor_path, {}};
-  for (const inspect::DiskSpec& disk : spec().disks) {
-    if (!disk.file) continue;
-    record.files.push_back({*disk.file, 0});
+  for (const std::string& file : disk_files(spec())) {
+    record.files.push_back({file, 0});
     try {
-      record.files.back().bytes = machine_.files->open(*disk.file).length();
+      record.files.back().bytes = machine_.files->open(file).length();
     } catch (const Error&) {  // said when the disk itself was opened
     }
   }

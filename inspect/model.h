@@ -42,6 +42,9 @@ struct DiskSpec {
   /// Relative to the descriptor, or absolute (libvirt, Xen); what SourceFiles::open() takes. Of a
   /// chain the topmost. None: a disk that has no file yet.
   std::optional<std::string> file;
+  /// What the file builds upon, as the description has it (OVF's parentRef), its own parent first.
+  /// Empty: the file itself says.
+  std::vector<std::string> parents;
   DiskFormat format = DiskFormat::unknown;
   std::optional<std::uint64_t> capacity_bytes;  // as the descriptor says; the file itself decides
   std::optional<std::uint64_t> file_bytes;      // as the descriptor says

@@ -48,17 +48,19 @@ std::vector<std::string> places_of(std::string hint, const std::string& child) {
 /// Follows the parents of one disk.
 class Chain {
  public:
-  Chain(const inspect::SourceFiles& files, Link top) : files_(files) {
+  /// `described` are the parents that the description names.
+  Chain(const inspect::SourceFiles& files, Link top, const std::vector<std::string>& described)
+      : files_(files), described_(described) {
     links_.push_back(std::move(top));
   }
 
   std::vector<Layer> follow() && {
-    while (links_.back().image.parent) {
+    while (is_described() || links_.back().image.parent) {
       if (links_.size() == kMostLayers) {
         throw Error(EIO, "{}: it is more than {} deltas away from a disk without a parent",
                     name_of(links_.front()), kMostLayers);
       }
-      links_.push_back(find_parent());
+      links_.push_back(is_described() ? described_parent() : find_parent());
     }
     std::vector<Layer> layers;
     for (Link& link : links_) layers.push_back(std::move(link.image.layer));
@@ -67,6 +69,19 @@ class Chain {
 
  private:
   static const std::string& name_of(const Link& link) { return link.image.layer.name(); }
+
+  /// Whether the description names the parent of the last link.
+  bool is_described() const { return links_.size() <= described_.size(); }
+
+  Link described_parent() {
+    const std::string& place = described_[links_.size() - 1];
+    const inspect::SourceFile file = files_.open(place);
+    if (is_known(file)) {
+      throw Error(EIO, "{}: its parent {} is itself built upon it, so there is no disk in them",
+                  name_of(links_.back()), file.name());
+    }
+    return accepted(links_.back(), place, file);
+  }
 
   Link find_parent() {
     const Link& child = links_.back();
@@ -138,6 +153,7 @@ class Chain {
   }
 
   static void check_content(const Link& child, const Link& parent) {
+    if (!child.image.parent) return;
     if (parent.image.cid == child.image.parent->cid) return;
     throw Error(EIO,
                 "{}: its parent {} was written to after the delta was made (its content id is "
@@ -154,6 +170,7 @@ class Chain {
   }
 
   const inspect::SourceFiles& files_;
+  const std::vector<std::string>& described_;
   std::vector<Link> links_;
 };
 
@@ -200,10 +217,18 @@ std::vector<Layer> file_disk(const inspect::SourceFiles& files, const inspect::D
   const std::string& path = *spec.file;
   inspect::SourceFile file = files.open(path);
   const ToldFormat format = tell_format(file, spec.format);
+  const bool is_vmdk =
+      format.kind == FileFormat::descriptor || format.kind == FileFormat::sparse_extent;
+  if (!is_vmdk && !spec.parents.empty()) {
+    throw Error(EOPNOTSUPP,
+                "{}: the description says that it holds only what differs from {}, which a VMDK "
+                "can and this is none",
+                file.name(), clean_text(spec.parents.front()));
+  }
   if (format.kind == FileFormat::raw) return raw_disk(std::move(file));
   if (format.kind == FileFormat::image) return image_disk(files, path, file, format.image);
   VmdkImage image = open_image(files, path, file, format.kind);
-  return Chain(files, {path, std::move(file), std::move(image)}).follow();
+  return Chain(files, {path, std::move(file), std::move(image)}, spec.parents).follow();
 }
 
 }  // namespace

@@ -54,6 +54,7 @@ class Search {
     for (const FoundMachine& machine : reading.machines) {
       for (const DiskSpec& disk : machine.spec.disks) {
         if (disk.file) claim(machine, *disk.file);
+        for (const std::string& parent : disk.parents) claim(machine, parent);
       }
       for (const RemovableSpec& drive : machine.spec.removables) {
         if (drive.file) claim(machine, *drive.file);

@@ -40,8 +40,9 @@ void add_hardware(const MachineSpec& spec, std::string& out) {
 void add_disks(const MachineSpec& spec, std::string& out) {
   for (std::size_t i = 0; i < spec.disks.size(); ++i) {
     const DiskSpec& disk = spec.disks[i];
-    out += fmt::format("  disk {}: {}, {}, {}, {}\n", i + 1,
-                       disk.file ? quoted(*disk.file) : "no file", word(disk.format),
+    std::string file = disk.file ? quoted(*disk.file) : "no file";
+    for (const std::string& parent : disk.parents) file += " upon " + quoted(parent);
+    out += fmt::format("  disk {}: {}, {}, {}, {}\n", i + 1, file, word(disk.format),
                        disk.capacity_bytes ? readable_bytes(*disk.capacity_bytes) : "size unknown",
                        place_of(spec, disk.controller, disk.unit));
   }

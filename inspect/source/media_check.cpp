@@ -67,14 +67,24 @@ class MediaCheck {
     std::string& file = *spec_.disks[index].file;
     if (is_url(file)) return fail(index, outside(file));
     const int error = try_open(file);
-    if (error == 0) return;
+    if (error == 0) return check_parents(index);
     const std::string why = sentence_;
     const bool may_be_elsewhere = error == ENOENT || habit_ == FileHabit::moved;
-    if (may_be_elsewhere && take_other_name(file)) return;
+    if (may_be_elsewhere && take_other_name(file)) return check_parents(index);
     if (file.starts_with("/dev/")) return fail(index, device(file));
     if (error == ENOENT) return fail(index, missing(file));
     if (error == EACCES) return fail(index, refused(why));
     fail(index, {"disk-unreadable", Severity::warning, why + ".", "Look at the file."});
+  }
+
+  void check_parents(std::size_t index) {
+    for (std::string& parent : spec_.disks[index].parents) {
+      if (is_url(parent)) return fail(index, outside(parent));
+      const int error = try_open(parent);
+      const std::string why = sentence_;
+      if (error == 0 || (error == ENOENT && take_other_name(parent))) continue;
+      return fail(index, error == ENOENT ? missing(parent) : refused(why));
+    }
   }
 
   bool take_other_name(std::string& file) {

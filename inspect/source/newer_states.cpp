@@ -44,6 +44,7 @@ class Search {
     for (const DiskSpec& disk : machine.spec.disks) {
       const std::string path = disk.file ? path_of(*disk.file) : "";
       if (!path.empty()) disks_.emplace(path, &machine);
+      for (const std::string& parent : disk.parents) named_.insert(path_of(parent));
     }
     for (const SnapshotSpec& snapshot : machine.spec.snapshots) {
       for (const SnapshotDisk& disk : snapshot.disks) named_.insert(path_of(disk.file));

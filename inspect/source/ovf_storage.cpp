@@ -4,11 +4,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <set>
 #include <tuple>
 
 #include "inspect/base/checked.h"
+#include "inspect/base/error.h"
 #include "inspect/base/text.h"
 #include "inspect/source/ovf_controllers.h"
 #include "inspect/source/ovf_notes.h"
@@ -111,12 +113,7 @@ class StorageReader {
     disk.capacity_bytes = entry.capacity_bytes;
     for (const std::string& sentence : entry.assumptions) add_note(spec_.assumptions, sentence);
     for (const Problem& problem : entry.problems) add_problem(spec_.problems, problem);
-    if (!entry.parent_ref.empty()) {
-      fail("disk-delta",
-           fmt::format("Disk {} holds only the differences to {}.", quoted(entry.id),
-                       quoted(entry.parent_ref)),
-           "Export the machine again without snapshots.");
-    }
+    take_parents(entry, disk);
     if (entry.file_ref.empty()) return take_empty(disk);
     const FileEntry* const file = tables_.file(entry.file_ref);
     if (file) return take_file(*file, disk);
@@ -124,6 +121,17 @@ class StorageReader {
          fmt::format("Disk {} refers to the file {}, which the descriptor does not list.",
                      quoted(entry.id), quoted(entry.file_ref)),
          "Correct the disk's fileRef in the descriptor.");
+  }
+
+  void take_parents(const DiskEntry& entry, DiskSpec& disk) try {
+    for (const FileEntry* parent : tables_.parents_of(entry)) disk.parents.push_back(parent->href);
+    if (entry.parent_ref.empty() || !entry.file_ref.empty()) return;
+    throw Error(EINVAL, "it has no file of its own");
+  } catch (const Error& error) {
+    fail("disk-delta",
+         fmt::format("Disk {} holds only the differences to {}, and {}.", quoted(entry.id),
+                     quoted(entry.parent_ref), error.sentence()),
+         "Correct the disk's parentRef, or export the machine again without snapshots.");
   }
 
   void take_empty(DiskSpec& disk) {

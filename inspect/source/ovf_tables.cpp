@@ -3,7 +3,11 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
+#include <set>
+
 #include "inspect/base/checked.h"
+#include "inspect/base/error.h"
 #include "inspect/base/text.h"
 #include "inspect/source/ovf_notes.h"
 #include "inspect/source/ovf_units.h"
@@ -131,8 +135,9 @@ void Tables::read_chunk_size(const std::string& text, FileEntry& file) {
   if (bytes && *bytes > 0) {
     file.chunk_bytes = bytes;
   } else {
-    add_note(assumptions_, fmt::format("The chunk size {} of file {} is none; it is taken as whole.",
-                                       quoted(text), quoted(file.href)));
+    add_note(assumptions_,
+             fmt::format("The chunk size {} of file {} is none; it is taken as whole.",
+                         quoted(text), quoted(file.href)));
   }
 }
 
@@ -204,6 +209,22 @@ const DiskEntry* Tables::disk(std::string_view id) const { return look_up(disks_
 const DiskEntry* Tables::disk_of_file(std::string_view file_ref) const {
   const std::string* id = look_up(disk_by_file_, file_ref);
   return id ? look_up(disks_, *id) : nullptr;
+}
+
+std::vector<const FileEntry*> Tables::parents_of(const DiskEntry& disk) const {
+  std::vector<const FileEntry*> parents;
+  std::set<std::string_view> seen = {disk.id};
+  for (const DiskEntry* each = &disk; !each->parent_ref.empty();) {
+    const DiskEntry* const parent = this->disk(each->parent_ref);
+    if (!parent) throw Error(EINVAL, "{} is not listed", quoted(each->parent_ref));
+    if (!seen.insert(parent->id).second) throw Error(EINVAL, "that builds upon the disk itself");
+    if (parent->file_ref.empty() && parent->parent_ref.empty()) break;
+    const FileEntry* const file = this->file(parent->file_ref);
+    if (!file) throw Error(EINVAL, "the file of disk {} is not listed", quoted(parent->id));
+    parents.push_back(file);
+    each = parent;
+  }
+  return parents;
 }
 
 std::optional<std::string> Tables::expand(const std::string& text) const {

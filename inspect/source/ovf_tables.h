@@ -45,6 +45,11 @@ class Tables {
   /// The disk or, where a producer names the file instead, the disk of that file.
   const DiskEntry* disk_of_file(std::string_view file_ref) const;
 
+  /// What a delta disk builds upon, its own parent first; nothing for a disk with no parentRef. A
+  /// parent without a file is all zeros and ends it. Throws Error(EINVAL): a parent is not listed,
+  /// or builds upon the disk itself.
+  std::vector<const FileEntry*> parents_of(const DiskEntry& disk) const;
+
   /// "${key}" replaced by the property's default; nullopt if there is no such property.
   std::optional<std::string> expand(const std::string& text) const;
 

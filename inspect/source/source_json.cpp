@@ -59,6 +59,7 @@ Json controller_object(const ControllerSpec& controller) {
 Json disk_object(const DiskSpec& disk) {
   return {{"id", text_of(disk.id)},
           {"file", path_or_null(disk.file)},
+          {"parents", array_of(disk.parents, path_of)},
           {"format", word(disk.format)},
           {"capacity_bytes", number_or_null(disk.capacity_bytes)},
           {"file_bytes", number_or_null(disk.file_bytes)},

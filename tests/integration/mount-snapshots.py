@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -227,8 +228,65 @@ def parent_missing():
             raise AssertionError("a delta without its parent is read")
 
 
+# Deltas of an OVF.
+
+def ovf_of_deltas(scene: Scene, types: str, knowing: bool) -> pathlib.Path:
+    """A machine on the topmost of a chain and one on the image below; only the OVF knows who is whose parent unless
+    they are `knowing`, and the files have the names of an export."""
+    scene.vmdk("disk.vmdk", SIZE, f"--chain={types}")
+    for number, name in enumerate(("base", "middle", "top")):
+        file = scene.source / ("disk.vmdk" if number == 0 else f"disk-{number:06}.vmdk")
+        content = file.read_bytes()
+        if not knowing:
+            content = forget_parent(content)
+        file.unlink()
+        (scene.source / f"export-{name}.vmdk").write_bytes(content)
+    ovf = scene.ovf("vapp.ovf", [("top", ["export-top.vmdk"]), ("middle", ["export-middle.vmdk"])])
+    text = ovf.read_text().replace("</References>", '<File ovf:id="f3" ovf:href="export-base.vmdk"/></References>')
+    text = text.replace("</DiskSection>", '<Disk ovf:diskId="d3" ovf:fileRef="f3" ovf:capacity="1"/></DiskSection>')
+    ovf.write_text(text.replace('ovf:diskId="d1"', 'ovf:diskId="d1" ovf:parentRef="d2"')
+                   .replace('ovf:diskId="d2"', 'ovf:diskId="d2" ovf:parentRef="d3"'))
+    return ovf
+
+
+def forget_parent(vmdk: bytes) -> bytes:
+    """In the descriptor's own length."""
+    vmdk = re.sub(rb"parentCID=[0-9a-f]{8}", b"parentCID=ffffffff", vmdk, count=1)
+    return re.sub(rb'parentFileNameHint="[^"]*"', lambda hint: b"#" * len(hint[0]), vmdk, count=1)
+
+
+# SEMANTICS: "that file is the parent, whatever the VMDK says; one that knows of no parent is a delta all the same."
+def ovf_names_the_parents(types: str, knowing: bool):
+    def body():
+        with Scene() as scene:
+            ovf = ovf_of_deltas(scene, types, knowing)
+            for source in (ovf, scene.source):
+                mounted = scene.mount(source)
+                expect(mounted.vms(), ["middle", "top"], "machines")
+                same(raw_of(scene, 2), mounted.disk("top"))
+                same(raw_of(scene, 1), mounted.disk("middle"))
+                scene.unmount(mounted)
+            expect(run(mount.DAEMON, "--check", ovf).returncode, 0, "--check")
+    return body
+
+
+def ovf_without_a_parent():
+    with Scene() as scene:
+        ovf = ovf_of_deltas(scene, "streamOptimized,streamOptimized,streamOptimized", knowing=False)
+        (scene.source / "export-base.vmdk").unlink()
+        checked = run(mount.DAEMON, "--check", ovf, check=False)
+        expect((checked.returncode, "export-base.vmdk" in checked.text), (1, True), f"--check: {checked.text}")
+        mounted = scene.mount(ovf)
+        for name in ("top", "middle"):
+            if not read_errno(mounted.disk(name)):
+                raise AssertionError(f"{name} is read without its parent")
+
+
 def main() -> int:
     cases = Cases("mount-snapshots")
+    cases.run("ovf-deltas", ovf_names_the_parents("streamOptimized,streamOptimized,streamOptimized", knowing=False))
+    cases.run("ovf-deltas-knowing", ovf_names_the_parents("streamOptimized,monolithicSparse,monolithicSparse", knowing=True), full=True)
+    cases.run("ovf-parent-missing", ovf_without_a_parent)
     cases.run("parent-changes", parent_changes)
     cases.run("parent-missing", parent_missing)
     cases.run("esx", each_is_what_it_was(ESX))

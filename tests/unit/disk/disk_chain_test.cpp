@@ -253,6 +253,79 @@ TEST(DiskChain, a_parent_is_a_vmdk) {
   EXPECT_EQ(disk.refused(), EIO);
 }
 
+// Parents that the description names (OVF's parentRef).
+
+std::unique_ptr<DiskView> described(const ChainDisk& disk, const std::string& top,
+                                    const std::vector<std::string>& parents,
+                                    ViewOptions options = {}) {
+  options.reserve_bytes = kMiB;
+  inspect::DiskSpec spec;
+  spec.file = top;
+  spec.parents = parents;
+  return open_disk(TestFolder(std::filesystem::path(disk.path()).parent_path()), spec, options,
+                   std::nullopt);
+}
+
+std::string why_not(const ChainDisk& disk, const std::string& top,
+                    const std::vector<std::string>& parents) {
+  try {
+    described(disk, top, parents);
+  } catch (const Error& error) {
+    return error.sentence();
+  }
+  return "";
+}
+
+/// Makes an image one that does not know of its parent, in its length.
+void forget_parent(const ChainDisk& disk, const std::string& name, const std::string& parent,
+                   const std::string& cid) {
+  const std::string hint = "parentFileNameHint=\"" + parent + "\"";
+  disk.edit(name, hint, std::string(hint.size(), '#'));
+  disk.edit(name, "parentCID=" + cid, "parentCID=ffffffff");
+}
+
+TEST(DescribedParents, serve_children_that_know_of_none) {
+  for (const std::string kind : {"streamOptimized", "monolithicSparse", "vmfsSparse"}) {
+    const ChainDisk disk(kOdd, {kind, kind, kind}, {.zero_grains = true});
+    forget_parent(disk, "disk-000001.vmdk", "disk.vmdk", "7e57d15c");
+    forget_parent(disk, "disk-000002.vmdk", "disk-000001.vmdk", "7e57d15d");
+    std::filesystem::rename(disk.path("disk.vmdk"), disk.path("base"));
+    for (const ViewOptions& options : {ViewOptions{}, plain(), verified()}) {
+      const auto top = described(disk, "disk-000002.vmdk", {"disk-000001.vmdk", "base"}, options);
+      EXPECT_EQ(Qcow2Reader(*top).check(), "") << kind;
+      EXPECT_EQ(differences(*top, disk.content(2)), "") << kind;
+      EXPECT_EQ(
+          differences(*described(disk, "disk-000001.vmdk", {"base"}, options), disk.content(1)), "")
+          << kind;
+    }
+  }
+}
+
+TEST(DescribedParents, go_before_what_the_child_says) {
+  const ChainDisk disk(kMiB, {"monolithicSparse", "monolithicSparse"});
+  std::filesystem::rename(disk.path("disk.vmdk"), disk.path("export-disk1.vmdk"));
+  EXPECT_EQ(disk.refused(), ENOENT);
+  EXPECT_EQ(differences(*described(disk, disk.top(), {"export-disk1.vmdk"}), disk.content()), "");
+}
+
+TEST(DescribedParents, are_followed_by_those_that_the_last_one_names) {
+  const ChainDisk disk(kMiB, {"monolithicSparse", "monolithicSparse", "monolithicSparse"});
+  EXPECT_EQ(differences(*described(disk, disk.top(), {"disk-000001.vmdk"}), disk.content()), "");
+}
+
+// SEMANTICS: "Ids are compared where the delta has one, sizes always."
+TEST(DescribedParents, are_the_true_ones_or_none) {
+  const ChainDisk disk(kMiB, {"monolithicSparse", "monolithicSparse", "monolithicSparse"});
+  EXPECT_NE(why_not(disk, disk.top(), {"disk.vmdk"}).find("7e57d15c"), std::string::npos);
+  EXPECT_NE(why_not(disk, disk.top(), {disk.top()}).find("built upon it"), std::string::npos);
+  EXPECT_NE(why_not(disk, disk.top(), {"gone.vmdk"}).find("gone.vmdk"), std::string::npos);
+}
+
+TEST(DescribedParents, are_of_vmdks_only) {
+  const ChainDisk disk(kMiB, {"monolithicFlat", "monolithicSparse"});
+  EXPECT_NE(why_not(disk, "disk-flat.vmdk", {"disk.vmdk"}).find("a VMDK"), std::string::npos);
+}
+
 // Damage.
 
 TEST(DiskChain, damage_in_a_child_never_shows_the_parent) {

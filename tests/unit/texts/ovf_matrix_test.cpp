@@ -155,6 +155,8 @@ constexpr Row kRows[] = {
     {"Disk without fileRef",
      R"re(<Disk ovf:capacity="[^"]*" ovf:capacityAllocationUnits="[^"]*" ovf:diskId="[^"]*" ovf:format)re"},
     {"Disk with parentRef", R"re(parentRef="[a-z0-9])re"},
+    {"parent of a parent",
+     R"re(parentRef="mid"[^]*parentRef="base"|parentRef="base"[^]*parentRef="mid")re"},
     {"capacity in bytes", R"re(ovf:capacity="10737418240")re"},
     {"capacity byte * 2^30", R"re(capacityAllocationUnits="byte \* 2\^30")re"},
     {"capacity byte * 2^40", R"re(byte \* 2\^40)re"},
