@@ -51,13 +51,13 @@ def start_guest(root: CleanRoot, folder: pathlib.Path) -> Console:
                     "-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"])
 
 
-# SEMANTICS: "`v2vfs@NAME.service`"
+# SEMANTICS: "`v2vfs@NAME.service` mounts what /etc/v2vfs/NAME.conf says"
 def service(console: Console) -> None:
     """It is up when the mount answers; a stop waits for who writes, and unmounts."""
     console.command("systemctl start v2vfs@kiosk && test -f /mnt/kiosk/till/domain.xml")
     expect(console.command("systemctl is-active v2vfs@kiosk"), "active", "state of the service")
     expect("v2vfs" in console.command("cat /proc/$(systemctl show -p MainPID --value v2vfs@kiosk)/comm"), True, "its main process")
-    console.command("(exec 9<>/mnt/kiosk/till/disk.qcow2; printf kept >&9; sleep 6) & sleep 1")
+    console.command("(exec 9<>/mnt/kiosk/till/disk.qcow2; printf kept >&9; sleep 40) & sleep 1")
     console.command("systemctl stop v2vfs@kiosk; ! mountpoint -q /mnt/kiosk", timeout=120)
     said = console.command("journalctl --no-pager -u v2vfs@kiosk | cat")
     expect("is written by" in said, True, f"the journal names who holds it: {said[-600:]}")
