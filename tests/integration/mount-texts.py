@@ -7,6 +7,7 @@
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 sys.dont_write_bytecode = True
 
 import mount  # noqa: E402
-from cases import Cases  # noqa: E402
+from cases import Cases, Skip  # noqa: E402
 from scene import Scene, expect, need, run, wait_for  # noqa: E402
 
 MIB = 1 << 20
@@ -137,6 +138,8 @@ def memory_mib(pid: int) -> float:
 
 def many_machines():
     """From the start of the mount to the end of the first ls: under 5 s; the next under 0.3 s; under 500 MiB."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 3 * MANY:
+        raise Skip(f"a limit of open files (ulimit -Hn) above {3 * MANY}")
     with Scene() as scene:
         make_many(scene.source)
         scene.watched[str(scene.source)] = {}  # 30,000 files are not hashed
