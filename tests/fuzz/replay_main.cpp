@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // replay FILE|FOLDER...: gives each file to a fuzz target once, without libFuzzer. So that what was
-// found stays mended, the seeds and findings are run by every build's tests.
+// found stays mended, the seeds and findings are run by the tests of sanitized builds.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -5,17 +5,17 @@
 // The first byte chooses: 0 to 127, the rest is the file; 128 to 255, the rest changes numbers of a
 // sound image of one of the formats: pairs of a place and eight bytes.
 
-#include <fuzzer/FuzzedDataProvider.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "convert/disk/image_chain.h"
 #include "convert/disk/image_header.h"
 #include "convert/disk/image_tables.h"
 #include "inspect/base/error.h"
+#include "tests/fuzz/disk/fuzz_bytes.h"
 #include "tests/support/image_writer.h"
 #include "tests/support/memory_files.h"
 
@@ -49,7 +49,7 @@ std::string sound_image(int format) {
 }
 
 /// Places of headers: most of an image is content.
-std::size_t place(FuzzedDataProvider& data, std::size_t limit) {
+std::size_t place(fuzz::Bytes& data, std::size_t limit) {
   const std::size_t base[] = {0,
                               512,
                               2048,
@@ -63,21 +63,21 @@ std::size_t place(FuzzedDataProvider& data, std::size_t limit) {
                               (2 << 20) + 65536,
                               3 << 20};
   const std::size_t at =
-      data.PickValueInArray(base) + data.ConsumeIntegralInRange<std::size_t>(0, 512);
+      base[data.between<std::size_t>(0, std::size(base) - 1)] + data.between<std::size_t>(0, 512);
   return std::min(at, std::min(limit, kHeads) - 8);
 }
 
-std::string make_image(FuzzedDataProvider& data) {
+std::string make_image(fuzz::Bytes& data) {
   static const std::vector<std::string> images = [] {
     std::vector<std::string> all;
     for (int format = 0; format <= 6; ++format) all.push_back(sound_image(format));
     return all;
   }();
-  std::string image = images[data.ConsumeIntegralInRange<std::size_t>(0, 6)];
-  while (data.remaining_bytes() > 8) {
+  std::string image = images[data.between<std::size_t>(0, 6)];
+  while (data.left() > 8) {
     const std::size_t at = place(data, image.size());
-    const auto number = data.ConsumeIntegral<std::uint64_t>();
-    std::memcpy(image.data() + at, &number, data.ConsumeBool() ? 8 : 2);
+    const auto number = data.number<std::uint64_t>();
+    std::memcpy(image.data() + at, &number, data.flag() ? 8 : 2);
   }
   if (image.starts_with("vhdxfile")) {  // else no change gets behind the checksums
     for (const std::size_t at : {65536, 131072}) test::seal_vhdx(image, at, 4096);
@@ -103,10 +103,10 @@ void check(const convert::ImageChain& chain) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  FuzzedDataProvider data(bytes, size);
-  const bool is_file = data.ConsumeIntegral<std::uint8_t>() < 128;
+  fuzz::Bytes data(bytes, size);
+  const bool is_file = data.number<std::uint8_t>() < 128;
   test::MemoryFiles files;
-  files.add("image", is_file ? data.ConsumeRemainingBytesAsString() : make_image(data));
+  files.add("image", is_file ? data.rest() : make_image(data));
   files.add("other", std::string(4096, 'x'));
   const inspect::SourceFile file = files.open("image");
   try {

@@ -30,7 +30,8 @@ class TwoFiles : public SourceFiles {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
     const TwoFiles files({data, size});
-    for (const ManifestEntry& entry : read_manifest(files, "a.ovf").value().entries) {
+    const auto manifest = read_manifest(files, "a.ovf");
+    for (const ManifestEntry& entry : manifest.value().entries) {
       if (entry.hex.size() < 40) std::abort();
     }
     if (check_manifest_signature(files, "a.ovf").what.empty()) std::abort();
