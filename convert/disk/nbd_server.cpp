@@ -148,7 +148,9 @@ void NbdServer::shake_hands(std::vector<UniqueFd> sockets, Deadline deadline) {
 /// Whatever somebody changed in the files between our reading of their headers and qemu's: it has
 /// nothing else open.
 void NbdServer::check_open_files() {
-  const std::scoped_lock lock(mutex_);  // so the number is not another process's
+  std::unique_lock lock(mutex_);  // so the number is not another process's
+  // It may have answered before the thread that started it knows its number.
+  changed_.wait(lock, [this] { return pid_ != 0 || ended_; });
   if (pid_ == 0) throw Error(EIO, "qemu-nbd ended at once");
   std::error_code error;
   for (const auto& entry : stdfs::directory_iterator(fmt::format("/proc/{}/fd", pid_), error)) {
