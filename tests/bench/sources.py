@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
+import sys
 import tempfile
 
 from measure import run
@@ -122,7 +123,7 @@ def packed(work: pathlib.Path, size: int):
     run(VMDK_MAKE, f"--size={size}", folder / "disk.vmdk")
     (folder / "disk.ovf").write_text(OVF.format(name="disk", bytes=size))
     for name, command in (("OVA", ["tar", "-cf"]), ("tar.gz", ["tar", "--use-compress-program=gzip -1", "-cf"]),
-                          ("zip", ["zip", "-1", "-q"]), ("tar.xz", ["tar", "--use-compress-program=xz -1 --block-size=16MiB", "-cf"])):
+                          ("zip", [sys.executable, "-m", "zipfile", "-c"]), ("tar.xz", ["tar", "--use-compress-program=xz -1 --block-size=16MiB", "-cf"])):
         place = work / f"as-{name}"
         place.mkdir()
         run(*command, place / f"disk.{name.lower()}", "disk.ovf", "disk.vmdk", cwd=folder)
