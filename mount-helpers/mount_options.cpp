@@ -9,8 +9,9 @@ namespace v2vfs::helper {
 namespace {
 
 /// What v2vfs understands, for -s; a test compares it with v2vfs itself.
-constexpr std::array<std::string_view, 43> kKnown = {"state",
+constexpr std::array<std::string_view, 44> kKnown = {"state",
                                                      "ephemeral",
+                                                     "unpack",
                                                      "ro",
                                                      "rw",
                                                      "guest",
