@@ -132,9 +132,10 @@ Integrity ManifestCheck::compare(const std::stop_token& stop) {
   checking.total_bytes = bytes_of(*manifest);
   const std::uint64_t& bytes = checking.checked_bytes;
   const auto go_on = [&](std::uint64_t more) {
+    if (stop.stop_requested()) return false;
     set(checking);
     checking.checked_bytes += more;
-    return !stop.stop_requested();
+    return true;
   };
   unsigned files = 0;
   for (const inspect::ManifestEntry& entry : manifest->entries) {
