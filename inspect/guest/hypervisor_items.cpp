@@ -121,15 +121,21 @@ class ItemFinder {
         {kind, std::string(hypervisor), std::move(name), std::move(path)});
   }
 
-  /// Units that are enabled, or start scripts of the system's own.
+  /// Units that are enabled, whoever wants them, or start scripts of the system's own.
   void units() {
-    for (const char* const folder :
-         {"/etc/systemd/system", "/etc/systemd/system/multi-user.target.wants",
-          "/etc/systemd/system/sysinit.target.wants", "/etc/init.d", "/etc/init"}) {
-      for (const FileEntry& entry : reader_.list(folder)) {
-        if (entry.stat.kind == FileKind::directory) continue;
-        add("unit", match(kUnits, entry.name), entry.name, std::string(folder) + "/" + entry.name);
-      }
+    const std::string systemd = "/etc/systemd/system";
+    std::vector<std::string> folders = {"/etc/init.d", "/etc/init", systemd};
+    for (const FileEntry& entry : reader_.list(systemd)) {
+      const bool wanted = entry.name.ends_with(".wants") || entry.name.ends_with(".requires");
+      if (wanted && folders.size() < kMost) folders.push_back(systemd + "/" + entry.name);
+    }
+    for (const std::string& folder : folders) units_in(folder);
+  }
+
+  void units_in(const std::string& folder) {
+    for (const FileEntry& entry : reader_.list(folder)) {
+      if (entry.stat.kind == FileKind::directory) continue;
+      add("unit", match(kUnits, entry.name), entry.name, folder + "/" + entry.name);
     }
   }
 

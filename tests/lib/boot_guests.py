@@ -42,9 +42,9 @@ EFI = ("lsblk -rno NAME,MOUNTPOINT; ls -d /sys/firmware/efi", ["vda2 /", "vda1 /
 NIC = ("ip -br addr show ens192; cat /sys/class/net/ens192/address; basename $(readlink -f /sys/class/net/ens192/device/driver)",
        [ADDRESS, MAC, "virtio_net"])
 SWAP_ON = ("swapon --noheadings --show=NAME", ["/dev/vda2"])
-# vgauth is wanted by the other one only.
-NO_TOOLS = ("systemctl is-enabled open-vm-tools.service; systemctl is-active open-vm-tools.service vgauth.service; true",
-            ["masked\ninactive\ninactive"])
+# What starts vgauth is not a target, but the other one.
+NO_TOOLS = ("systemctl is-enabled open-vm-tools.service vgauth.service; systemctl is-active open-vm-tools.service vgauth.service; true",
+            ["masked\nmasked\ninactive\ninactive"])
 
 GUESTS = {
     "networkd": Guest(boot_layouts.networkd, [ROOT, SWAP_ON, NIC, ("networkctl list --no-legend --no-pager", ["ens192"]), NO_TOOLS]),

@@ -22,6 +22,7 @@ def open_vm_tools(g):
     g.link("/etc/systemd/system/vmtoolsd.service", "/lib/systemd/system/open-vm-tools.service")
     g.link("/etc/systemd/system/multi-user.target.wants/open-vm-tools.service",
            "/lib/systemd/system/open-vm-tools.service")
+    g.link("/etc/systemd/system/open-vm-tools.service.requires/vgauth.service", "/lib/systemd/system/vgauth.service")
 
 
 def debian(folder, fstab, root="/dev/sda1", files=None, modules=VMWARE + OTHERS, compression="zstd", options="ro quiet",
