@@ -125,6 +125,8 @@ bool set_guest_option(VmOptions& vm, const std::string& name, const std::string&
   } else if (name == kKeepTools) {
     if (!value.empty()) bad_value(name, value, "no value");
     vm.keep_tools = true;
+  } else if (name == "initramfs") {
+    vm.rebuild_initrds = choose<bool>(name, value, {{"supplement", false}, {"rebuild", true}});
   } else if (name == "firstboot") {
     vm.*choose<bool VmOptions::*>(name, value,
                                   {{"remove-tools", &VmOptions::remove_tools},
@@ -304,6 +306,7 @@ constexpr const char* kFooter =
   keep-tools           leave the old hypervisor's tools in the guest as they are
   firstboot=remove-tools|guest-agent   what a converted guest does itself at its next boot
                        (repeatable)
+  initramfs=supplement|rebuild   rebuild: the guest's own tool is executed to make its initrds
   layout=auto|plain    how disk.qcow2 is laid out; plain for readers without zlib
   reserve=SIZE         free clusters in front of the data (default 64M or more)
   verify=manifest|grain|off   what is checked against damage of the source

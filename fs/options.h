@@ -51,10 +51,11 @@ struct VmOptions {
   std::string disk_dir;  // empty: the mount itself
   bool guest = true;     // the folder guest/
   bool guest_owner = false;
-  bool keep_tools = false;    // of the old hypervisor
-  bool remove_tools = false;  // by the guest itself at its next boot
-  bool guest_agent = false;   // installed by the guest itself at its next boot
-  GuestChoice guest_choice;  // root= and keyfile=
+  bool keep_tools = false;       // of the old hypervisor
+  bool rebuild_initrds = false;  // by the guest's own tool, which is executed in the appliance
+  bool remove_tools = false;     // by the guest itself at its next boot
+  bool guest_agent = false;      // installed by the guest itself at its next boot
+  GuestChoice guest_choice;      // root= and keyfile=
 };
 
 enum class Command { mount, check, list_states, remove_state };

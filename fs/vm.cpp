@@ -307,6 +307,7 @@ convert::ConversionOptions Vm::conversion_options() const {
   convert::ConversionOptions options;
   options.nic_macs = convert::domain_macs(spec(), domain_uuid());
   options.keep_tools = options_.keep_tools;
+  options.rebuild_initrds = options_.rebuild_initrds;
   options.firstboot_remove_tools = options_.remove_tools;
   options.firstboot_guest_agent = options_.guest_agent;
   return options;

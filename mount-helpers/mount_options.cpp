@@ -9,7 +9,7 @@ namespace v2vfs::helper {
 namespace {
 
 /// What v2vfs understands, for -s; a test compares it with v2vfs itself.
-constexpr std::array<std::string_view, 44> kKnown = {"state",
+constexpr std::array<std::string_view, 45> kKnown = {"state",
                                                      "ephemeral",
                                                      "unpack",
                                                      "ro",
@@ -22,6 +22,7 @@ constexpr std::array<std::string_view, 44> kKnown = {"state",
                                                      "on-failure",
                                                      "keep-tools",
                                                      "firstboot",
+                                                     "initramfs",
                                                      "layout",
                                                      "reserve",
                                                      "verify",

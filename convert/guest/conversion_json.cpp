@@ -117,15 +117,15 @@ Json initrd_object(const InitrdNeed& need, const ConversionResult* result) {
   for (const ImageFile& file : need.files) {
     diffs += diff_of("/" + file.name, file.before ? &*file.before : nullptr, &file.after);
   }
-  Json drivers = Json::array();
-  for (const std::string& driver : need.drivers) drivers.push_back(driver);
-  return {{"kind", "initrd"},
-          {"path", path_of(need.path)},
-          {"why", sentence(need.why)},
-          {"kernel", sentence(need.kernel)},
-          {"drivers", drivers},
-          {"diff", diffs},
-          {"outcome", outcome_of(result, need.path)}};
+  Json object = {{"kind", "initrd"},
+                 {"path", path_of(need.path)},
+                 {"why", sentence(need.why)},
+                 {"kernel", sentence(need.kernel)},
+                 {"drivers", sentences(need.drivers)},
+                 {"diff", diffs},
+                 {"outcome", outcome_of(result, need.path)}};
+  if (!need.rebuild.empty()) object["rebuild"] = sentences(need.rebuild);
+  return object;
 }
 
 Json steps_of(const ConversionPlan& plan, const ConversionResult* result) {

@@ -12,7 +12,8 @@
 #include "inspect/model.h"
 
 /// What conversion will change in a guest, as data: states of paths, not operations, so that
-/// bringing them about twice is the same as once. Nothing of the guest is executed, now or then.
+/// bringing them about twice is the same as once. Nothing of the guest is executed, but for the
+/// tool that makes initrds where that was asked for.
 namespace v2vfs::convert {
 
 enum class PlanState : std::uint8_t {
@@ -57,6 +58,9 @@ struct InitrdNeed {
   std::string generator;    // InitrdFacts::generator
   std::vector<std::string> drivers;
   std::vector<ImageFile> files;
+  /// The guest's own tool and its arguments, which makes the image anew before what it lacks is
+  /// looked for; empty: it is added to as it is.
+  std::vector<std::string> rebuild;
   std::string why;
 };
 
@@ -79,6 +83,7 @@ struct ConversionOptions {
   bool keep_tools = false;              // those of the hypervisor it came from
   bool firstboot_remove_tools = false;  // the guest's own package manager does it at its next boot
   bool firstboot_guest_agent = false;
+  bool rebuild_initrds = false;  // the guest's own tool is executed, in the appliance
 };
 
 /// Pure: no I/O, the same for the same. Never throws but bad_alloc, whatever the guest wrote.

@@ -9,6 +9,7 @@
 #include "convert/guest/initrd_supplement.h"
 #include "convert/guest/mount_to_write.h"
 #include "convert/guest/plan_edits.h"
+#include "convert/guest/rebuild_initrds.h"
 #include "inspect/base/error.h"
 #include "inspect/base/text.h"
 
@@ -26,10 +27,20 @@ Conversion ended(ConversionPlan plan, const char* state, std::string reason) {
   return {std::move(plan), {state, std::move(reason), {}}};
 }
 
-std::vector<std::string> paths_of(const ConversionPlan& plan) {
+bool rebuilds(const ConversionPlan& plan) {
+  return std::any_of(plan.initrds.begin(), plan.initrds.end(),
+                     [](const InitrdNeed& need) { return !need.rebuild.empty(); });
+}
+
+/// What is written to. A tool of the guest's own writes wherever it likes.
+std::vector<std::string> paths_of(const ConversionPlan& plan, const GuestFacts& facts) {
   std::vector<std::string> paths;
   for (const PlanStep& step : plan.steps) paths.push_back(step.path);
   for (const InitrdNeed& need : plan.initrds) paths.push_back(need.path);
+  if (!rebuilds(plan)) return paths;
+  for (const inspect::GuestMount& mount : facts.mount_plan) {
+    paths.push_back(mount.mountpoint == "/" ? "/." : mount.mountpoint + "/.");
+  }
   return paths;
 }
 
@@ -144,6 +155,37 @@ void write_images(Guest& guest, const std::vector<Image>& images, ConversionResu
   }
 }
 
+/// All initrds are made before anything is written: a guest that would not start stays as it is.
+void add_to_initrds(Guest& guest, const GuestFacts& facts, const ConversionRequest& request,
+                    Conversion& done) {
+  request.on_stage("making initrds");
+  const auto images = make_images(guest, facts, done.plan, request.work_folder);
+  if (std::string why = why_it_would_not_start(facts, images); !why.empty()) {
+    done.plan.state = PlanState::unsupported;
+    done.result = {"unsupported", std::move(why), {}};
+    return;
+  }
+  request.on_stage("writing");
+  done.result.reason = apply_steps(guest, done.plan, done.result);
+  if (done.result.reason.empty()) write_images(guest, images, done.result);
+}
+
+/// The guest's own tool reads the files as planned. What its images then lack is added to them.
+void make_initrds_anew(Guest& guest, const GuestFacts& facts, const ConversionRequest& request,
+                       Conversion& done) {
+  std::string& failure = done.result.reason;
+  request.on_stage("writing");
+  failure = apply_steps(guest, done.plan, done.result);
+  if (!failure.empty()) return;
+  request.on_stage("rebuilding initrds");
+  failure = rebuild_initrds(guest, done.plan);
+  if (!failure.empty()) return;
+  request.on_stage("making initrds");
+  const auto images = make_images(guest, facts, done.plan, request.work_folder);
+  failure = why_it_would_not_start(facts, images);
+  if (failure.empty()) write_images(guest, images, done.result);
+}
+
 }  // namespace
 
 Conversion convert_guest(Guest& guest, const ConversionRequest& request) {
@@ -159,17 +201,10 @@ Conversion convert_guest(Guest& guest, const ConversionRequest& request) {
     return ended(std::move(done.plan), "unsupported", std::move(reason));
   }
   const GuestFacts& facts = *found.chosen_guest();
-  request.on_stage("making initrds");
-  mount_to_write(guest, facts, paths_of(done.plan));
-  const auto images = make_images(guest, facts, done.plan, request.work_folder);
-  if (std::string why = why_it_would_not_start(facts, images); !why.empty()) {
-    done.plan.state = PlanState::unsupported;
-    return ended(std::move(done.plan), "unsupported", std::move(why));
-  }
-  request.on_stage("writing");
-  done.result.reason = apply_steps(guest, done.plan, done.result);
-  done.result.state = done.result.reason.empty() ? "converted" : "failed";
-  if (done.result.state == "converted") write_images(guest, images, done.result);
+  mount_to_write(guest, facts, paths_of(done.plan, facts));
+  (rebuilds(done.plan) ? make_initrds_anew : add_to_initrds)(guest, facts, request, done);
+  if (done.result.state.empty())
+    done.result.state = done.result.reason.empty() ? "converted" : "failed";
   return done;
 }
 

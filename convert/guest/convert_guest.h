@@ -32,8 +32,9 @@ struct Conversion {
 
 /// Converts the chosen guest of disks that are all writable, and of which nothing is mounted:
 /// inspects, plans, writes files and initrd supplements, and reads all of it again. No code of the
-/// guest is executed. Its filesystems stay mounted: the caller finishes the guest. Throws what the
-/// guest throws, and Error(ENOPKG) where this host lacks a program.
+/// guest is executed, but for the tool that makes its initrds where the options ask for that. Its
+/// filesystems stay mounted: the caller finishes the guest. Throws what the guest throws, and
+/// Error(ENOPKG) where this host lacks a program.
 Conversion convert_guest(inspect::Guest& guest, const ConversionRequest& request);
 
 }  // namespace v2vfs::convert

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "convert/guest/boot_kernels.h"
+#include "convert/guest/rebuild_initrds.h"
 #include "inspect/base/text.h"
 
 namespace v2vfs::convert {
@@ -163,8 +164,17 @@ void PlanDraft::remove(const std::string& path, const std::string& why) {
   if (text != guest_.config.end()) made->before = text->second.text;
 }
 
+std::string PlanDraft::why_initrd_stays(const inspect::KernelFacts& kernel) const {
+  return rebuild_of(kernel).empty() ? convert::why_initrd_stays(guest_, kernel) : "";
+}
+
+std::vector<std::string> PlanDraft::rebuild_of(const inspect::KernelFacts& kernel) const {
+  if (!options_.rebuild_initrds) return {};
+  return rebuild_command(guest_, kernel);
+}
+
 InitrdNeed* PlanDraft::need_of(const inspect::KernelFacts& kernel) {
-  const std::string why = why_initrd_stays(guest_, kernel);
+  const std::string why = why_initrd_stays(kernel);
   if (!why.empty()) {
     say("kernel-left", inspect::Severity::warning,
         "the initrd of kernel " + clean_text(kernel.version) + " stays as it is: " + why,
@@ -179,6 +189,10 @@ InitrdNeed* PlanDraft::need_of(const inspect::KernelFacts& kernel) {
   made.path = kernel.initrd->real_path;
   made.modules_dir = kernel.modules_dir;
   made.generator = kernel.initrd->generator;
+  made.rebuild = rebuild_of(kernel);
+  if (options_.rebuild_initrds && made.rebuild.empty()) {
+    note(clean_text(made.path) + " is added to: what would make it anew is not known");
+  }
   return &made;
 }
 

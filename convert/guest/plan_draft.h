@@ -47,6 +47,8 @@ class PlanDraft {
   void link(const std::string& path, const std::string& target, const std::string& why);
   void remove(const std::string& path, const std::string& why);
 
+  /// Why nothing can be done to a kernel's initrd; empty: it can be added to, or is made anew.
+  std::string why_initrd_stays(const inspect::KernelFacts& kernel) const;
   /// What is to be added to a kernel's initrd; nullptr, and the guest's readiness says why, where
   /// nothing can be. Kernels may share an image.
   InitrdNeed* need_of(const inspect::KernelFacts& kernel);
@@ -62,6 +64,8 @@ class PlanDraft {
 
  private:
   std::string real_path(const std::string& path) const;
+  /// What makes a kernel's initrd anew; empty: that was not asked for, or cannot be.
+  std::vector<std::string> rebuild_of(const inspect::KernelFacts& kernel) const;
   /// The step of a path; nullptr: it is the user's.
   PlanStep* step(const std::string& path, StepKind kind, const std::string& why);
 

@@ -39,18 +39,18 @@ bool boots_as_it_is(const KernelFacts& kernel, BlockBus bus) {
 }
 
 /// Why a kernel cannot start from this bus, even with what is added; empty: it can.
-std::string why_not(const inspect::GuestFacts& guest, const KernelFacts& kernel, BlockBus bus) {
+std::string why_not(const PlanDraft& draft, const KernelFacts& kernel, BlockBus bus) {
   for (const std::string& name : needed_for(bus)) {
     if (!has_driver(kernel, name)) return "it has no driver " + name;
   }
-  return boots_as_it_is(kernel, bus) ? "" : why_initrd_stays(guest, kernel);
+  return boots_as_it_is(kernel, bus) ? "" : draft.why_initrd_stays(kernel);
 }
 
 /// SATA's drivers are not added: a guest that has them in its initrd boots so.
 BlockBus choose_bus(PlanDraft& draft, const KernelFacts& kernel) {
-  const std::string blk = why_not(draft.guest(), kernel, BlockBus::virtio_blk);
+  const std::string blk = why_not(draft, kernel, BlockBus::virtio_blk);
   if (blk.empty()) return BlockBus::virtio_blk;
-  if (why_not(draft.guest(), kernel, BlockBus::virtio_scsi).empty()) return BlockBus::virtio_scsi;
+  if (why_not(draft, kernel, BlockBus::virtio_scsi).empty()) return BlockBus::virtio_scsi;
   draft.plan().reason =
       "kernel " + clean_text(kernel.version) + " cannot start from virtio disks: " + blk;
   return boots_as_it_is(kernel, BlockBus::sata) ? BlockBus::sata : BlockBus::source;
@@ -76,7 +76,7 @@ Names lacking(const KernelFacts& kernel) {
 void plan_initrd(PlanDraft& draft, const KernelFacts& kernel, BlockBus bus) {
   if (boots_as_it_is(kernel, bus)) return;
   const std::string version = clean_text(kernel.version);
-  const std::string why = why_not(draft.guest(), kernel, bus);
+  const std::string why = why_not(draft, kernel, bus);
   if (!why.empty()) {
     draft.say("kernel-left", Severity::warning,
               fmt::format("kernel {} will not start from the new disks: {}", version, why),

@@ -205,6 +205,10 @@ class Guest {
   virtual void set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) = 0;
   virtual void set_xattr(const std::string& path, const Xattr& xattr) = 0;
   virtual void remove_xattr(const std::string& path, const std::string& name) = 0;
+  /// Runs a program of the guest's, with its tree for a root, in the reader's appliance: the one
+  /// call that executes what the guest brought, for who asked for it. Gives what it printed; throws
+  /// what it said last if it did not end well.
+  virtual std::string run_program(const std::vector<std::string>& words) = 0;
   /// Everything written is on the disks that the reader was given.
   virtual void sync() = 0;
   /// The same, then unmounts and closes the disks: nobody has them open when it returns. No call is

@@ -288,6 +288,10 @@ void GuestClient::remove_xattr(const std::string& path, const std::string& name)
   ask(GuestCall::remove_xattr, &Guest::remove_xattr, path, name);
 }
 
+std::string GuestClient::run_program(const std::vector<std::string>& words) {
+  return ask(GuestCall::run_program, &Guest::run_program, words);
+}
+
 void GuestClient::sync() { ask(GuestCall::sync, &Guest::sync); }
 
 void GuestClient::finish() {

@@ -49,6 +49,7 @@ class GuestfsGuest : public Guest {
   void set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) override;
   void set_xattr(const std::string& path, const Xattr& xattr) override;
   void remove_xattr(const std::string& path, const std::string& name) override;
+  std::string run_program(const std::vector<std::string>& words) override;
   void sync() override;
   void finish() override;
 

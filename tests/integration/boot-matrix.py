@@ -5,7 +5,8 @@
 Each guest of tests/lib/boot_guests.py is mounted, its domain.xml defined and started, with no other word, and what it has
 to find is asked for on its serial console: disks, swap, network card, name and address, failed units. Units that fail are
 let pass where they failed before, too: then the source is booted, once, as it is. Another mount then starts
-domain-compat.xml of some of them: a converted guest still runs on hardware like the source's. And where the names of
+domain-compat.xml of some of them: a converted guest still runs on hardware like the source's. Some have their initrds made
+anew by their own tools (initramfs=rebuild). And where the names of
 network cards are not kept, which a file of the user's own sees to, guests do without their addresses.
 
 A guest with a data disk that its fstab calls /dev/sdb1 is the shop's db, which convert-boot boots.
@@ -29,6 +30,7 @@ from scene import expect, need, run  # noqa: E402
 
 ALSO_COMPATIBLE = ("networkd", "lvm-root", "swap-resume")
 ALSO_UNNAMED = ("networkd", "network-manager", "two-nics")
+ALSO_REBUILT = {"lz4": "update-initramfs", "dracut": "dracut"}
 RULES = "etc/udev/rules.d/70-v2vfs-net.rules"
 LOGIN_SECONDS = 900  # 30 s on an idle machine
 MOST_OVERLAY_BYTES = 64 << 20
@@ -90,8 +92,9 @@ def expect_calm(name: str, failed: list) -> None:
 
 
 # SEMANTICS: "Boots the guest as whoever uses its disks gets it"
-def boots(name: str) -> None:
-    with mounted(name) as mount:
+def boots(name: str, tool: str = "") -> None:
+    """`tool`: the guest's own, which is to make its initrd anew."""
+    with mounted(name, ",initramfs=rebuild" if tool else "") as mount:
         steps, vm = Steps(), mount.point / name
         with Machine(vm / "domain.xml") as machine:
             steps.done(f"{name}: domain.xml defined")
@@ -102,6 +105,8 @@ def boots(name: str) -> None:
             machine.power_off()
         steps.done(f"{name}: asked, and powered off")
         check_conversion(vm)
+        ran = [step["rebuild"][0] for step in read_json(vm / "conversion.json")["steps"] if "rebuild" in step]
+        expect(ran, [tool] if tool else [], "the tools that ran")
     expect_calm(name, failed)
 
 
@@ -150,6 +155,8 @@ def main() -> int:
         cases.run(name, lambda name=name: boots(name), full=True)
     for name in ALSO_COMPATIBLE:
         cases.run(f"{name}-compatible", lambda name=name: boots_compatible(name), full=True)
+    for name, tool in ALSO_REBUILT.items():
+        cases.run(f"{name}-rebuilt", lambda name=name, tool=tool: boots(name, tool), full=True)
     for name in ALSO_UNNAMED:
         cases.run(f"{name}-unnamed", lambda name=name: is_lost_without_names(name), full=True)
     return cases.exit_code()

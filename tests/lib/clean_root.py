@@ -39,8 +39,13 @@ class CleanRoot:
         (self.tree / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
         (self.tree / "usr/sbin/policy-rc.d").chmod(0o755)
 
-    def run(self, script: str, check: bool = True) -> subprocess.CompletedProcess:
+    ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+
+    def command(self, script: str) -> list:
+        """Of what runs the script as root in it; its mounts go with it."""
         prepare = (f"mount --rbind /dev {self.tree}/dev; mount -t proc none {self.tree}/proc; mount -t sysfs none {self.tree}/sys; "
                    f"exec chroot {self.tree} sh -ec \"$1\"")
-        return run("unshare", "--mount", "--propagation", "private", "sh", "-c", prepare, "sh", script, check=check, timeout=1200,
-                   env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", prepare, "sh", script]
+
+    def run(self, script: str, check: bool = True) -> subprocess.CompletedProcess:
+        return run(*self.command(script), check=check, timeout=1200, env=self.ENVIRONMENT)

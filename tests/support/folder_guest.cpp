@@ -364,6 +364,11 @@ void FolderGuest::remove_xattr(const std::string& path, const std::string& name)
   check(::lremovexattr(writable_on_host(path).c_str(), name.c_str()), path);
 }
 
+std::string FolderGuest::run_program(const std::vector<std::string>& words) {
+  if (!says.program) throw Error(EIO, "{}: command not found", words.front());
+  return says.program(words);
+}
+
 const FolderGuest::Mounted& FolderGuest::mounted(const std::string& path) const {
   for (std::string point = path;; point = parent_of(point)) {
     if (const auto it = mounts_.find(point); it != mounts_.end()) return it->second;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -38,7 +39,9 @@ class FolderGuest : public inspect::Guest {
     /// By device: the right key, and what storage() has more once it is open.
     std::map<std::string, std::pair<std::string, inspect::Storage>> locked;
     std::map<std::string, inspect::FilesystemSpace> space;  // by folder; else 1 GiB, half free
-    std::map<std::string, inspect::FileStat> stats;         // by path: in place of the folder's own
+    /// What run_program() does; else it fails.
+    std::function<std::string(const std::vector<std::string>&)> program;
+    std::map<std::string, inspect::FileStat> stats;  // by path: in place of the folder's own
   };
 
   explicit FolderGuest(std::string root_folder);
@@ -77,6 +80,7 @@ class FolderGuest : public inspect::Guest {
   void set_owner(const std::string& path, std::uint32_t uid, std::uint32_t gid) override;
   void set_xattr(const std::string& path, const inspect::Xattr& xattr) override;
   void remove_xattr(const std::string& path, const std::string& name) override;
+  std::string run_program(const std::vector<std::string>& words) override;
   void sync() override {}
   void finish() override { unmount_all(); }
 
