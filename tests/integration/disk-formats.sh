@@ -8,7 +8,7 @@
 # of it is bad.
 #
 # CASE is the beginning of a row's name ("streamOptimized", "corpus", "monolithicFlat:512"). --quick takes
-# one size of each kind; --full has QEMU read VMDKs of terabytes too, which takes it minutes each. COMMAND is
+# one size of each kind; --full has QEMU read VMDKs of terabytes too, once each and by way of a mount, which takes it minutes. COMMAND is
 # called as `COMMAND open VMDK auto|plain`, when it prints the path of the qcow2, and as `COMMAND close VMDK
 # auto|plain`; without one, view-cat writes the qcow2 to a file.
 # V2VFS_BUILD is the build folder, V2VFS_CORPUS the corpus (left out where it is not).
@@ -30,6 +30,8 @@ for argument; do
     *) cases+=("$argument") ;;
   esac
 done
+
+[ "$command" != with_view_cat ] || full=
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/disk-formats.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -60,9 +62,11 @@ row() {  # name layout check compare against
 # that were damaged and no longer hold the pattern.
 truth=
 
+asks_qemu_for_terabytes() { [ -n "$full" ] && [ "$1" = auto ]; }  # layout
+
 # QEMU as the referee, if it can read the source at all: format and file of what to compare with.
-referee() {  # vmdk raw
-  if [ -n "$2" ] && [ "$(stat -c %s "$2")" -gt $((1024 * G)) ] && [ -z "$full" ] || [ "$truth" = pattern ]; then
+referee() {  # vmdk raw layout
+  if [ -n "$2" ] && [ "$(stat -c %s "$2")" -gt $((1024 * G)) ] && ! asks_qemu_for_terabytes "$3" || [ "$truth" = pattern ]; then
     echo raw "$2"
   elif qemu-img info -f vmdk "$1" >/dev/null 2>&1; then
     echo vmdk "$1"
@@ -82,7 +86,7 @@ judge() {  # name vmdk raw layout
     return
   fi
   qemu-img check -q -f qcow2 "$qcow2" >"$work/said" 2>&1 || check=BAD
-  read -r format file <<<"$(referee "$2" "$3")"
+  read -r format file <<<"$(referee "$2" "$3" "$4")"
   if [ -z "$format" ]; then
     same=unknown
   elif ! qemu-img compare -q -f "$format" -F qcow2 "$file" "$qcow2" >>"$work/said" 2>&1; then
