@@ -13,6 +13,9 @@ CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[()][A-Z0-
 PROMPT = "v2vfs-test# "
 
 
+ANSWER_SECONDS = 240  # a moment, but on a machine that has others to run
+
+
 class ConsoleError(Exception):
     pass
 
@@ -70,9 +73,9 @@ class Console:
         if b"login" not in reached.group():
             raise ConsoleError(f"the guest does not come up; the last lines:\n{self.tail()}")
         self.send("root\n")
-        self.expect("Password: ", 60)
+        self.expect("Password: ", ANSWER_SECONDS)
         self.send(password + "\n")
-        self.expect(r"[#] ?$", 60)
+        self.expect(r"[#] ?$", ANSWER_SECONDS)
         # Quoted in two halves, so that the echo of this line is not taken for the prompt.
         self.send("stty -echo cols 200; dmesg -n 1; PS1='v2vfs-''test# '\n")
         self.expect(PROMPT, 30)
@@ -83,7 +86,7 @@ class Console:
         names = re.findall(rb"sd \d+:0:0:0: \[(sd[a-z]+)\]", self.transcript)
         return bool(names) and names[0] != b"sda"
 
-    def command(self, line: str, timeout: float = 60) -> str:
+    def command(self, line: str, timeout: float = ANSWER_SECONDS) -> str:
         """Types a command and gives what it prints; a non-zero status is an error."""
         self.send(f"{line}; echo \"status=$?\"\n")
         start = self.seen
