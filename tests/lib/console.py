@@ -11,8 +11,6 @@ import time
 # What terminals are told and people do not read: colours, cursor moves, OSC titles.
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[()][A-Z0-9]|\r")
 PROMPT = "v2vfs-test# "
-
-
 ANSWER_SECONDS = 240  # a moment, but on a machine that has others to run
 
 
@@ -78,7 +76,7 @@ class Console:
         self.expect(r"[#] ?$", ANSWER_SECONDS)
         # Quoted in two halves, so that the echo of this line is not taken for the prompt.
         self.send("stty -echo cols 200; dmesg -n 1; PS1='v2vfs-''test# '\n")
-        self.expect(PROMPT, 30)
+        self.expect(PROMPT, ANSWER_SECONDS)
 
     def first_disk_is_not_sda(self) -> bool:
         """Linux numbers disks as they are probed, and probes them at the same time: on a slow machine the second one
@@ -92,7 +90,7 @@ class Console:
         start = self.seen
         status = self.expect(r"status=(\d+)$", timeout)
         output = self.transcript[start:status.start()].decode(errors="replace").strip()
-        self.expect(PROMPT, 30)
+        self.expect(PROMPT, ANSWER_SECONDS)
         if status.group(1) != b"0":
             raise ConsoleError(f"`{line}` in the guest: status {status.group(1).decode()}: {output}")
         return output
