@@ -167,7 +167,7 @@ class ReadinessCheck {
       add("initrd-unknown", Severity::warning,
           clean_text(initrd.path) +
               " has something behind its last archive that the kernel cannot read",
-          "it is not changed; make it anew in the guest");
+          "it is not changed: make it anew in the guest, or mount with -o initramfs=rebuild");
     }
   }
 
