@@ -23,7 +23,11 @@ constexpr const char* kWaysOn =
     "Put the source back as it was, or write reset to ctl, which drops what was written to the VM";
 
 convert::ViewOptions view_options(const VmOptions& options) {
-  return {options.layout, options.reserve_bytes, options.verify == convert::VerifyChoice::grain};
+  // A tool that makes an initrd writes all of it three times over.
+  constexpr std::uint64_t kRebuildReserve = 1 << 30;
+  std::optional<std::uint64_t> reserve = options.reserve_bytes;
+  if (!reserve && options.rebuild_initrds) reserve = kRebuildReserve;
+  return {options.layout, reserve, options.verify == convert::VerifyChoice::grain};
 }
 
 /// How long stat(2) may take for a VM that is being loaded. It cannot be interrupted, so not for
@@ -233,7 +237,7 @@ void Vm::load() {
   auto disks = open_disks(std::move(views), failures, state);
   auto attributes = std::make_unique<AttributeStore>(state.folder());
   gate_.attach(state.folder());
-  inspection_.attach(state.folder(), identity + options_.guest_choice.fingerprint());
+  inspection_.attach(state.folder(), identity + inspection_key());
   guest_files_.attach(state.folder().path(), *state_io_);
   outlook_.attach(state.folder(), conversion_key(), disks);
   work_.attach(state.folder().path(), *state_io_, disks);
@@ -391,7 +395,14 @@ std::uint64_t Vm::domain_xml_bytes() {
 
 /// What decides whether a guest can be converted, beside the guest.
 std::string Vm::conversion_key() const {
-  return options_.guest_choice.fingerprint() + (options_.keep_tools ? " keep-tools" : "");
+  return options_.guest_choice.fingerprint() + (options_.keep_tools ? " keep-tools" : "") +
+         (options_.rebuild_initrds ? " rebuild" : "");
+}
+
+/// What decides what is found and planned, beside the disks.
+std::string Vm::inspection_key() const {
+  return conversion_key() + (options_.remove_tools ? " remove-tools" : "") +
+         (options_.guest_agent ? " guest-agent" : "");
 }
 
 /// What the disks are like comes before what was tried, and that before what would be.

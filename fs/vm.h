@@ -46,8 +46,8 @@ struct MountContext {
   /// Looks into a machine's disks; called on a thread of `slow_work`. As Inspection::Inspect.
   std::function<InspectionTexts(
       const std::string& vm, const inspect::MachineSpec& machine, const GuestChoice& choice,
-      const convert::ConversionOptions& options,
-      const std::vector<std::shared_ptr<Disk>>& disks, const std::stop_token& stop)>
+      const convert::ConversionOptions& options, const std::vector<std::shared_ptr<Disk>>& disks,
+      const std::stop_token& stop)>
       inspect = nullptr;
   /// The guest of a machine, to be read; as GuestFiles::Open. Null: there is no guest/.
   std::function<std::unique_ptr<MountedGuest>(const std::string& vm, const GuestChoice& choice,
@@ -167,6 +167,7 @@ class Vm {
   std::optional<std::string> known_capabilities() const;
   std::string domain_with(const std::string& capabilities);
   std::string conversion_key() const;
+  std::string inspection_key() const;
   convert::ConversionOptions conversion_options() const;
   PlanGuest planner();
   convert::DomainOptions domain_options() const;

@@ -278,14 +278,18 @@ WorkResult VmWork::make_run(Work work, WorkInput input) {
   const auto disks = staging_->begin();
   make_private_folder(work_folder_);
   input.work_folder = work_folder_;
+  const auto say_what_a_disk_said = [&] {  // what the guest saw of it is an I/O error
+    for (const auto& disk : disks) {
+      if (const auto failure = disk->failure()) throw *failure;
+    }
+  };
   try {
     with_guest_(disks, change, stop_.get_token());
   } catch (const Error&) {
-    for (const auto& disk : disks) {  // what the guest saw of it is an I/O error
-      if (const auto failure = disk->failure()) throw *failure;
-    }
+    say_what_a_disk_said();
     throw;
   }
+  if (result.outcome == WorkOutcome::failed) say_what_a_disk_said();
   if (result.outcome == WorkOutcome::promoted) {
     stage_ = "committing";
     staging_->commit({input.last.run + 1, result.conversion, result.capabilities, {}, 0});

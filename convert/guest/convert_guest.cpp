@@ -5,8 +5,7 @@
 #include <cerrno>
 
 #include "convert/guest/apply_edits.h"
-#include "convert/guest/boot_kernels.h"
-#include "convert/guest/initrd_supplement.h"
+#include "convert/guest/initrd_images.h"
 #include "convert/guest/mount_to_write.h"
 #include "convert/guest/plan_edits.h"
 #include "convert/guest/rebuild_initrds.h"
@@ -32,63 +31,19 @@ bool rebuilds(const ConversionPlan& plan) {
                      [](const InitrdNeed& need) { return !need.rebuild.empty(); });
 }
 
-/// What is written to. A tool of the guest's own writes wherever it likes.
+/// What is written to: by a tool of the guest's own, the parts of its system.
 std::vector<std::string> paths_of(const ConversionPlan& plan, const GuestFacts& facts) {
   std::vector<std::string> paths;
   for (const PlanStep& step : plan.steps) paths.push_back(step.path);
   for (const InitrdNeed& need : plan.initrds) paths.push_back(need.path);
   if (!rebuilds(plan)) return paths;
   for (const inspect::GuestMount& mount : facts.mount_plan) {
-    paths.push_back(mount.mountpoint == "/" ? "/." : mount.mountpoint + "/.");
-  }
-  return paths;
-}
-
-SupplementRequest request_of(const InitrdNeed& need, const GuestFacts& facts) {
-  SupplementRequest request;
-  request.kernel = need.kernel;
-  request.modules_dir = need.modules_dir;
-  request.image = need.path;
-  request.drivers = need.drivers;
-  for (const inspect::KernelFacts& kernel : facts.kernels) {
-    if (kernel.version == need.kernel) request.codecs = kernel.initrd_codecs;
-  }
-  for (const ImageFile& file : need.files) request.files.push_back({file.name, file.after});
-  return request;
-}
-
-/// One image: what it needs, and what it gets.
-struct Image {
-  const InitrdNeed* need;
-  Supplement supplement;
-};
-
-/// All are made before the first is written: where one cannot be made nothing may have changed.
-std::vector<Image> make_images(Guest& guest, const GuestFacts& facts, const ConversionPlan& plan,
-                               const std::string& work_folder) {
-  std::vector<Image> images;
-  for (const InitrdNeed& need : plan.initrds) {
-    images.push_back({&need, make_supplement(guest, request_of(need, facts), work_folder)});
-  }
-  return images;
-}
-
-bool starts_by_default(const GuestFacts& facts, const InitrdNeed& need) {
-  const inspect::KernelFacts* kernel = default_kernel(facts);
-  return kernel && kernel->initrd && kernel->initrd->real_path == need.path;
-}
-
-/// Why the guest would not start; empty: it will. A kernel that is not the default one may stay as
-/// it is.
-std::string why_it_would_not_start(const GuestFacts& facts, const std::vector<Image>& images) {
-  for (const Image& image : images) {
-    const Supplement& supplement = image.supplement;
-    if (!starts_by_default(facts, *image.need)) continue;
-    if (!supplement.refusal.empty()) {
-      return clean_text(image.need->path) + " cannot be added to: " + supplement.refusal;
+    if (mount.mountpoint == "/") paths.emplace_back("/.");
+    for (const char* const part : {"/boot", "/etc", "/tmp", "/usr", "/var"}) {
+      if (mount.mountpoint.starts_with(part)) paths.push_back(mount.mountpoint + "/.");
     }
   }
-  return "";
+  return paths;
 }
 
 bool has_target(Guest& guest, const PlanStep& step) {
@@ -142,19 +97,6 @@ std::string apply_steps(Guest& guest, const ConversionPlan& plan, ConversionResu
   return failure;
 }
 
-void write_images(Guest& guest, const std::vector<Image>& images, ConversionResult& result) {
-  for (const Image& image : images) {
-    std::string& outcome = result.outcomes[image.need->path];
-    if (!image.supplement.refusal.empty()) {
-      outcome = "left as it is: " + image.supplement.refusal;
-      continue;
-    }
-    write_supplement(guest, image.supplement);
-    verify_supplement(guest, image.supplement);
-    outcome = kDone;
-  }
-}
-
 /// All initrds are made before anything is written: a guest that would not start stays as it is.
 void add_to_initrds(Guest& guest, const GuestFacts& facts, const ConversionRequest& request,
                     Conversion& done) {
@@ -167,10 +109,39 @@ void add_to_initrds(Guest& guest, const GuestFacts& facts, const ConversionReque
   }
   request.on_stage("writing");
   done.result.reason = apply_steps(guest, done.plan, done.result);
-  if (done.result.reason.empty()) write_images(guest, images, done.result);
+  if (done.result.reason.empty()) write_images(guest, images, done.result.outcomes);
 }
 
-/// The guest's own tool reads the files as planned. What its images then lack is added to them.
+/// What a guest that was planned for must still be after its own tools ran; else why it is not.
+std::string why_not_as_planned(const ConversionPlan& plan, const ConversionPlan& rest) {
+  if (rest.state == PlanState::unsupported) return rest.reason;
+  if (!rest.steps.empty()) return clean_text(rest.steps[0].path) + " is not as planned any more";
+  if (rest.capabilities == plan.capabilities) return "";
+  return rest.reason.empty() ? "it needs other hardware than was planned" : rest.reason;
+}
+
+/// What the tools left is looked at as if the guest had come so: that is the check of their work,
+/// and says what has to be added.
+std::string complete_initrds(Guest& guest, const ConversionRequest& request, Conversion& done) {
+  guest.unmount_all();
+  request.on_stage("inspecting");
+  const GuestInspection found = inspect::inspect_guest(guest, request.inspect);
+  ConversionOptions options = request.options;
+  options.rebuild_initrds = false;
+  const ConversionPlan rest = plan_conversion(found, request.spec, options);
+  if (const std::string why = why_not_as_planned(done.plan, rest); !why.empty()) {
+    return "after its own tools made the initrds: " + why;
+  }
+  const GuestFacts& facts = *found.chosen_guest();
+  request.on_stage("making initrds");
+  mount_to_write(guest, facts, paths_of(rest, facts));
+  const auto images = make_images(guest, facts, rest, request.work_folder);
+  const std::string why = why_it_would_not_start(facts, images);
+  if (why.empty()) write_images(guest, images, done.result.outcomes);
+  return why;
+}
+
+/// The guest's own tools read the files as planned.
 void make_initrds_anew(Guest& guest, const GuestFacts& facts, const ConversionRequest& request,
                        Conversion& done) {
   std::string& failure = done.result.reason;
@@ -178,12 +149,14 @@ void make_initrds_anew(Guest& guest, const GuestFacts& facts, const ConversionRe
   failure = apply_steps(guest, done.plan, done.result);
   if (!failure.empty()) return;
   request.on_stage("rebuilding initrds");
-  failure = rebuild_initrds(guest, done.plan);
-  if (!failure.empty()) return;
-  request.on_stage("making initrds");
-  const auto images = make_images(guest, facts, done.plan, request.work_folder);
-  failure = why_it_would_not_start(facts, images);
-  if (failure.empty()) write_images(guest, images, done.result);
+  Rebuilt rebuilt = rebuild_initrds(guest, facts, done.plan);
+  failure = std::move(rebuilt.failure);
+  if (failure.empty()) failure = complete_initrds(guest, request, done);
+  for (auto& [path, outcome] : rebuilt.outcomes) {
+    done.result.outcomes.try_emplace(path, kDone);
+    if (outcome != kDone) done.result.outcomes[path] = std::move(outcome);
+  }
+  if (!failure.empty()) done.result.outcomes.clear();  // nothing of it is kept
 }
 
 }  // namespace

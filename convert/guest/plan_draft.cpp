@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "convert/guest/boot_kernels.h"
-#include "convert/guest/rebuild_initrds.h"
 #include "inspect/base/text.h"
 
 namespace v2vfs::convert {
@@ -165,12 +164,12 @@ void PlanDraft::remove(const std::string& path, const std::string& why) {
 }
 
 std::string PlanDraft::why_initrd_stays(const inspect::KernelFacts& kernel) const {
-  return rebuild_of(kernel).empty() ? convert::why_initrd_stays(guest_, kernel) : "";
+  return rebuild_of(kernel).words.empty() ? convert::why_initrd_stays(guest_, kernel) : "";
 }
 
-std::vector<std::string> PlanDraft::rebuild_of(const inspect::KernelFacts& kernel) const {
+RebuildCommand PlanDraft::rebuild_of(const inspect::KernelFacts& kernel) const {
   if (!options_.rebuild_initrds) return {};
-  return rebuild_command(guest_, kernel);
+  return rebuild_command(inspection_, guest_, kernel);
 }
 
 InitrdNeed* PlanDraft::need_of(const inspect::KernelFacts& kernel) {
@@ -189,9 +188,10 @@ InitrdNeed* PlanDraft::need_of(const inspect::KernelFacts& kernel) {
   made.path = kernel.initrd->real_path;
   made.modules_dir = kernel.modules_dir;
   made.generator = kernel.initrd->generator;
-  made.rebuild = rebuild_of(kernel);
-  if (options_.rebuild_initrds && made.rebuild.empty()) {
-    note(clean_text(made.path) + " is added to: what would make it anew is not known");
+  RebuildCommand rebuild = rebuild_of(kernel);
+  made.rebuild = std::move(rebuild.words);
+  if (!rebuild.why_not.empty()) {
+    note(clean_text(made.path) + " is added to, not made anew: " + rebuild.why_not);
   }
   return &made;
 }

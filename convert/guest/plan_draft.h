@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "convert/guest/conversion_plan.h"
+#include "convert/guest/rebuild_initrds.h"
 
 namespace v2vfs::convert {
 
@@ -64,8 +65,8 @@ class PlanDraft {
 
  private:
   std::string real_path(const std::string& path) const;
-  /// What makes a kernel's initrd anew; empty: that was not asked for, or cannot be.
-  std::vector<std::string> rebuild_of(const inspect::KernelFacts& kernel) const;
+  /// What makes a kernel's initrd anew; nothing and no reason where that was not asked for.
+  RebuildCommand rebuild_of(const inspect::KernelFacts& kernel) const;
   /// The step of a path; nullptr: it is the user's.
   PlanStep* step(const std::string& path, StepKind kind, const std::string& why);
 

@@ -62,7 +62,19 @@ class Tools {
     const std::string_view folder = folder_of(item.path);
     if (folder == "/etc/init.d") return stop_script(item);
     if (folder == "/etc/init") return stop_job(item);
+    if (required_by_others(folder)) return draft_.remove(item.path, why(item));
     if (is_unit_name(item.name)) mask(std::string(name_of(item.path)), item);
+  }
+
+  /// Whoever requires a unit that is masked does not start either.
+  bool required_by_others(std::string_view folder) const {
+    constexpr std::string_view kRequires = ".requires";
+    if (!folder.ends_with(kRequires)) return false;
+    const std::string_view owner = name_of(folder.substr(0, folder.size() - kRequires.size()));
+    const auto& items = draft_.guest().hypervisor_items;
+    return std::none_of(items.begin(), items.end(), [&](const HypervisorItem& each) {
+      return is_stopped(each) && each.name == owner;
+    });
   }
 
   /// An alias leads to the unit itself, which is masked under its own name.

@@ -14,12 +14,13 @@
 /// appliance may follow. Everything that v2vfs knows about a guest comes through here.
 ///
 /// Every byte and every name is the guest's: hostile until checked. Paths are absolute in the
-/// guest's own tree ("/etc/fstab"), bytes without NUL, not necessarily UTF-8. No call executes
-/// anything of the guest.
+/// guest's own tree ("/etc/fstab"), bytes without NUL, not necessarily UTF-8. No call but
+/// run_program() executes anything of the guest.
 ///
 /// Errors: Error(ENOENT) and the like as the guest's kernel says them; Error(ETIMEDOUT) when the
-/// reader was ended because it did not move; Error(EIO) when it died. After those two every later
-/// call throws the same. Not thread safe: one VM has one worker.
+/// reader was ended because it did not move (a program may be silent for an hour); Error(EIO) when
+/// it died. After those two every later call throws the same. Not thread safe: one VM has one
+/// worker.
 namespace v2vfs::inspect {
 
 /// How far a block device is the disk itself.

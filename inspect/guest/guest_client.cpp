@@ -68,7 +68,7 @@ std::string GuestClient::exchange(const std::string& request) {
     throw Error(EFBIG, "{} bytes at once are more than the guest's reader takes", request.size());
   }
   const auto last_moment = WireClock::now() + limits_.one_call;
-  switch (channel_.send(FrameKind::request, request, WireClock::now() + limits_.silence)) {
+  switch (channel_.send(FrameKind::request, request, WireClock::now() + silence_)) {
     case GuestChannel::Sent::all:
       return receive_reply(last_moment);
     case GuestChannel::Sent::too_late:
@@ -106,7 +106,7 @@ Frame GuestClient::next_frame(WireClock::time_point last_moment) {
   Frame frame;
   GuestChannel::Received got{};
   try {
-    got = channel_.receive(frame, std::min(WireClock::now() + limits_.silence, last_moment));
+    got = channel_.receive(frame, std::min(WireClock::now() + silence_, last_moment));
   } catch (const Error& e) {
     end(e);
   }
@@ -152,10 +152,14 @@ void GuestClient::nonsense(const std::string& what) {
 }
 
 void GuestClient::too_late() {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(silence_).count();
+  if (silence_ != limits_.silence) {
+    end(Error(ETIMEDOUT, "a program of the guest did not end within {} s and was ended", seconds));
+  }
   end(Error(ETIMEDOUT,
             "the appliance that reads the guest did not move for {} s and was ended "
             "(-o appliance-timeout=SECONDS sets how long it may)",
-            std::chrono::duration_cast<std::chrono::seconds>(limits_.silence).count()));
+            seconds));
 }
 
 void GuestClient::gone() {
@@ -288,7 +292,13 @@ void GuestClient::remove_xattr(const std::string& path, const std::string& name)
   ask(GuestCall::remove_xattr, &Guest::remove_xattr, path, name);
 }
 
+/// What it prints comes at its end: nothing tells a long run from one that hangs.
 std::string GuestClient::run_program(const std::vector<std::string>& words) {
+  struct Restore {
+    GuestClient& client;
+    ~Restore() { client.silence_ = client.limits_.silence; }
+  } const restore{*this};
+  silence_ = limits_.one_call;
   return ask(GuestCall::run_program, &Guest::run_program, words);
 }
 

@@ -95,6 +95,7 @@ class GuestClient : public Guest {
   const GuestSettings settings_;
   const Limits limits_;
   GuestPeer& peer_;
+  std::chrono::milliseconds silence_ = limits_.silence;  // that is borne now
   bool started_ = false;
   std::optional<Error> over_;  // what every later call throws
 };

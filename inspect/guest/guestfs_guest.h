@@ -12,7 +12,8 @@ namespace v2vfs::inspect {
 class GuestfsHandle;
 
 /// A Guest read and written by libguestfs in this process, which therefore belongs to one VM and
-/// may be killed at any time. Nothing of the guest is executed; paths resolve in the guest's tree.
+/// may be killed at any time. Nothing of the guest is executed but by run_program(); paths resolve
+/// in the guest's tree.
 class GuestfsGuest : public Guest {
  public:
   /// Starts the appliance; throws GuestGone if it does not come up.

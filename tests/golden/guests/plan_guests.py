@@ -23,6 +23,7 @@ def open_vm_tools(g):
     g.link("/etc/systemd/system/multi-user.target.wants/open-vm-tools.service",
            "/lib/systemd/system/open-vm-tools.service")
     g.link("/etc/systemd/system/open-vm-tools.service.requires/vgauth.service", "/lib/systemd/system/vgauth.service")
+    g.link("/etc/systemd/system/backup.service.requires/run-vmblock-fuse.mount", "/lib/systemd/system/run-vmblock-fuse.mount")
 
 
 def debian(folder, fstab, root="/dev/sda1", files=None, modules=VMWARE + OTHERS, compression="zstd", options="ro quiet",
@@ -35,7 +36,7 @@ def debian(folder, fstab, root="/dev/sda1", files=None, modules=VMWARE + OTHERS,
     g.initrd(f"/boot/initrd.img-{VERSION}", {**SCRIPTS, **(files or {})}, compression, VERSION, modules)
     g.put("/boot/grub/grub.cfg", grub2([("Debian GNU/Linux", f"/boot/vmlinuz-{VERSION}", f"/boot/initrd.img-{VERSION}",
                                          f"root={root} {options}")]))
-    g.put("/var/lib/dpkg/status", deb_status(("bash", "5.2.15-2+b2", "installed"), *packages))
+    g.put("/var/lib/dpkg/status", deb_status(("bash", "5.2.15-2+b2", "installed"), ("initramfs-tools", "0.142", "installed"), *packages))
     return g
 
 

@@ -201,6 +201,24 @@ TEST(GuestClient, ends_what_does_not_move) {
   EXPECT_EQ(error_of([&] { served.client->stat("/"); })->error_number(), ETIMEDOUT);
 }
 
+TEST(GuestClient, bears_a_program_that_says_nothing) {
+  const auto slow = [](std::string folder, const GuestAlive&) {
+    auto guest = std::make_unique<test::FolderGuest>(std::move(folder));
+    guest->says.program = [](const std::vector<std::string>& words) {
+      std::this_thread::sleep_for(300ms);
+      return words.at(1);
+    };
+    return guest;
+  };
+  Served served(slow, {.silence = 100ms, .one_call = 60s});
+  EXPECT_EQ(served.client->run_program({"echo", "late"}), "late");
+  EXPECT_EQ(served.peer.ended, 0);
+  Served hurried(slow, {.silence = 50ms, .one_call = 100ms});
+  const auto error = error_of([&] { hurried.client->run_program({"echo", "late"}); });
+  EXPECT_EQ(error->error_number(), ETIMEDOUT);
+  EXPECT_NE(error->sentence().find("a program of the guest"), std::string::npos);
+}
+
 TEST(GuestClient, ends_what_moves_for_ever) {
   Served served(
       [](std::string folder, const GuestAlive& alive) {
