@@ -11,6 +11,7 @@ import pathlib
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from cases import Cases  # noqa: E402
 from ctl import (BUSY, CTL, FAILED, INTERRUPTED, MIB, NOT_THERE, OK, UNSUPPORTED, USAGE, ctl, end_of, need_ctl,  # noqa: E402
                  start_ctl)
 from mount import PROJECT  # noqa: E402
-from scene import Scene, expect, expect_errno, is_mounted, run, wait_for, write_ovf  # noqa: E402
+from scene import Scene, expect, expect_errno, is_mounted, need, run, wait_for, write_ovf  # noqa: E402
 
 
 def two_vms(scene):
@@ -216,6 +217,23 @@ def comm(pid: int) -> str:
     return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
 
 
+def interrupted_word():  # SEMANTICS: "An interrupt ends the wait, not the work"
+    need("strace")
+    with Scene() as scene:
+        ovf = scene.one_disk(8 * MIB)
+        disk = next(scene.source.glob("*.vmdk"))
+        # Grain by grain, each a tenth of a second.
+        slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", disk, "-e", "trace=pread64", "-e", "inject=pread64:delay_exit=100000"]
+        mounted = scene.run_daemon(ovf, prefix=slow)
+        shell = subprocess.Popen(["sh", "-c", "echo verify > ctl"], cwd=mounted.vm(), stdin=subprocess.DEVNULL)
+        time.sleep(1)
+        expect(shell.poll(), None, "the shell that waits")
+        shell.send_signal(signal.SIGINT)
+        expect(shell.wait(timeout=5), -signal.SIGINT, "the shell that was interrupted")
+        expect(mounted.status()["integrity"]["state"] == "good", False, "the work is done already")
+        wait_for(lambda: mounted.status()["integrity"]["state"] == "good", "the work ends all the same", 120)
+
+
 # SEMANTICS: "6 not possible with this guest, 130 interrupted"
 def inspect_and_diff():
     """A disk without a system: no guest boots, but an appliance looks."""
@@ -239,6 +257,7 @@ def main() -> int:
     cases.run("status-on-a-terminal", status_on_a_terminal)
     cases.run("watch-in-a-pipe", watch_in_a_pipe)
     cases.run("words-of-ctl", words_of_ctl)
+    cases.run("interrupted-word", interrupted_word)
     cases.run("damage-is-said", damage_is_said)
     cases.run("what-is-not-there", what_is_not_there)
     cases.run("dead-mount", dead_mount)
