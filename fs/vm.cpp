@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "convert/guest/capabilities_json.h"
+#include "convert/guest/conversion_json.h"
 #include "fs/durable_file.h"
 #include "fs/edit_applier.h"
 #include "fs/guest_converter.h"
@@ -409,12 +410,22 @@ std::string Vm::inspection_key() const {
 std::string Vm::conversion_json() {
   if (std::string done = work_.last().outcome; !done.empty()) return done;
   if (std::string tried = work_.fruitless_conversion(); !tried.empty()) return tried;
-  return inspection_.text(InspectionFormat::conversion);
+  return beside_edits(inspection_.text(InspectionFormat::conversion));
+}
+
+std::string Vm::beside_edits(const std::string& plan) const {
+  std::vector<std::string> pending, applied;
+  guest_files_.list_edits(pending, applied);
+  return convert::plan_beside_edits(plan, pending);
 }
 
 std::uint64_t Vm::conversion_json_bytes() const {
   if (const std::string done = work_.last().outcome; !done.empty()) return done.size();
   if (const std::string tried = work_.fruitless_conversion(); !tried.empty()) return tried.size();
+  if (guest_files_.has_edits()) {
+    const auto now = inspection_.current_text(InspectionFormat::conversion);
+    if (now) return beside_edits(*now).size();
+  }
   return inspection_.bytes(InspectionFormat::conversion);
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "convert/guest/text_diff.h"
@@ -173,6 +174,25 @@ std::string conversion_json(const ConversionPlan& plan, const ConversionResult* 
       {"assumptions", sentences(plan.assumptions)},
       {"readiness", problems(plan.readiness)}};
   return json.dump(2) + "\n";
+}
+
+std::string plan_beside_edits(const std::string& conversion_json,
+                              const std::vector<std::string>& edited) {
+  Json plan = Json::parse(conversion_json, nullptr, false);
+  if (edited.empty() || plan.is_discarded() || plan["state"] != "planned") return conversion_json;
+  Json steps = Json::array();
+  for (Json& step : plan["steps"]) {
+    const bool is_left = std::any_of(edited.begin(), edited.end(), [&](const std::string& path) {
+      return step["kind"] != "initrd" && step["path"] == path_of(path);
+    });
+    if (is_left) {
+      plan["notes"].push_back(step["path"].get<std::string>() + " is left as it was edited");
+    } else {
+      steps.push_back(std::move(step));
+    }
+  }
+  plan["steps"] = std::move(steps);
+  return plan.dump(2) + "\n";
 }
 
 }  // namespace v2vfs::convert

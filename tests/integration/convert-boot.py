@@ -70,6 +70,11 @@ def edit(mount: Mount, vm: str) -> None:
         raise AssertionError(f"{vm}: guest/etc/fstab is not as planned: {fstab}")
     (guest / "etc/fstab").write_text(fstab.replace("errors=remount-ro", "errors=remount-ro,noatime"))
     (guest / "etc/issue").write_text("Converted and edited\n")
+    file = mount.point / vm / "conversion.json"
+    plan = read_json(file)  # SEMANTICS: "files whose edits wait among it"
+    expect(file.stat().st_size, len(file.read_bytes()), f"{vm}: size of conversion.json")
+    expect([step["path"] for step in plan["steps"] if step["path"] == "/etc/fstab"], [], f"{vm}: steps of what was edited")
+    expect("/etc/fstab is left as it was edited" in plan["notes"], True, f"{vm}: a note of that in {plan['notes']}")
 
 
 # SEMANTICS: "conversion.json has the outcome of each step and domain.xml virtio devices"

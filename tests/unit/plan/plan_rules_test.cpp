@@ -82,6 +82,20 @@ DriverFacts& driver(KernelFacts& kernel, const std::string& name) {
   throw std::runtime_error(name);
 }
 
+// SEMANTICS: "what is left alone (`notes`; files whose edits wait among it)"
+TEST(BesideEdits, a_plan_has_no_step_of_what_waits_edited) {
+  Planned it("debian12-vmware");
+  const std::string text = conversion_json(it.plan());
+  ASSERT_THAT(text, HasSubstr("\"path\": \"/etc/fstab\""));
+  const std::string beside = plan_beside_edits(text, {"/etc/fstab", "/etc/issue"});
+  EXPECT_THAT(beside, Not(HasSubstr("\"path\": \"/etc/fstab\"")));
+  EXPECT_THAT(beside, HasSubstr("\"/etc/fstab is left as it was edited\""));
+  EXPECT_THAT(beside, HasSubstr("\"path\": \"/boot/grub/grub.cfg\""));
+  EXPECT_THAT(beside, Not(HasSubstr("/etc/issue")));
+  EXPECT_EQ(plan_beside_edits(text, {}), text);
+  EXPECT_EQ(plan_beside_edits("no JSON", {"/etc/fstab"}), "no JSON");
+}
+
 TEST(Unsupported, without_a_system) {
   const ConversionPlan plan = plan_conversion({}, {});
   EXPECT_EQ(plan.state, PlanState::unsupported);
