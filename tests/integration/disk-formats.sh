@@ -161,9 +161,11 @@ for size in "${sizes[@]}"; do
   made "streamOptimized+header-directory:$size" "$size" --header-directory
   made "vmfs:$size" "$size" --type=vmfs
   made "seSparse:$size" "$size" --type=seSparse
-  [ "$size" -lt $((2048 * G)) ] && made "vmfsSparse:$size" "$size" --type=vmfsSparse
+  # COWD's own grains are sectors, and QEMU looks at each by itself.
+  cowd=vmfsSparse; [ "$size" -gt "$G" ] && cowd=vmfsSparse/128
+  [ "$size" -lt $((2048 * G)) ] && made "vmfsSparse:$size" "$size" --type=$cowd
   deltas=vmfs
-  for delta in vmfsSparse seSparse monolithicSparse vmfsSparse/8; do
+  for delta in $cowd seSparse monolithicSparse vmfsSparse/8; do
     # COWD ends at 2 TiB.
     case $delta in vmfsSparse*) [ "$size" -ge $((2048 * G)) ] && continue ;; esac
     deltas=$deltas,$delta
