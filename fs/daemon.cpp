@@ -33,6 +33,7 @@
 #include "fs/tree.h"
 #include "fs/unpacked_archives.h"
 #include "inspect/base/log.h"
+#include "inspect/base/text.h"
 #include "inspect/source/source_json.h"
 
 namespace v2vfs::fs {
@@ -43,9 +44,19 @@ using std::chrono::steady_clock;
 constexpr std::size_t kGlancesAtOnce = 4;
 constexpr auto kLoadDeadline = std::chrono::seconds(2);
 
+/// A name that was mistyped makes no folders.
+void expect_folder_of(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  std::error_code ignored;
+  if (folder.empty() || std::filesystem::is_directory(folder, ignored)) return;
+  throw StartError(exit_usage,
+                   fmt::format("option log={}: its folder is not there", clean_text(file)));
+}
+
 void start_log(const Options& options) {
   const log::Level lowest = options.debug ? log::Level::debug : log::Level::info;
   if (!options.log_file.empty()) {
+    expect_folder_of(options.log_file);
     log::to_file(options.log_file, lowest);
   } else if (options.foreground) {
     log::to_stderr(lowest);
@@ -208,6 +219,12 @@ MachineInspector::Setup Daemon::inspector_setup() const {
 void Daemon::load() {
   std::set<std::string> machines;
   for (const auto& machine : source_.machines) machines.insert(machine.folder);
+  for (const auto& each : options_.vm_overrides) {
+    if (machines.count(each.folder) > 0) continue;
+    throw StartError(exit_usage,
+                     fmt::format("option {0}/{1} is for the VM {0}, which is not in the source",
+                                 clean_text(each.folder), each.name));
+  }
   states_.emplace(state_root(), options_.mountpoint, machines);
   host_.emplace(options_.accel, options_.state_dir);
   inspector_.emplace(inspector_setup());

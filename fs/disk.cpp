@@ -134,7 +134,27 @@ void Disk::check_not_frozen() const {
                                  file_name_));
 }
 
-void Disk::check_source() {
+void Disk::check_source() try {
+  look_at_source();
+  if (in_trouble_.exchange(false)) {
+    const std::lock_guard lock(state_mutex_);
+    trouble_.clear();
+  }
+} catch (const Error& e) {
+  if (!failure_ && e.error_number() == EIO && !in_trouble_) {
+    const std::lock_guard lock(state_mutex_);
+    trouble_ = e.sentence();
+    in_trouble_ = true;
+  }
+  throw;
+}
+
+std::string Disk::trouble() const {
+  const std::lock_guard lock(state_mutex_);
+  return trouble_;
+}
+
+void Disk::look_at_source() {
   check_servable();
   if (const std::string change = watch_->look(); !change.empty()) {
     mark_stale(change +

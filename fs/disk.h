@@ -97,6 +97,11 @@ class Disk {
   void check_freezable() const;
   bool frozen() const { return frozen_; }
 
+  /// Throws where it cannot be served, or its source is no longer as it was.
+  void check_source();
+  /// Why the source could not be looked at when it was last tried; empty: it could.
+  std::string trouble() const;
+
   /// Every access is ESTALE from now on, with this sentence.
   void mark_stale(std::string sentence);
   bool is_stale() const { return is_stale_ || (failure_ && failure_->error_number() == ESTALE); }
@@ -108,7 +113,7 @@ class Disk {
   class Change;
   void check_servable() const;
   void check_not_frozen() const;
-  void check_source();
+  void look_at_source();
   void make_writable();
   void check_tables() const;
   bool has_overlay() const;
@@ -134,8 +139,9 @@ class Disk {
   std::map<std::uint64_t, Holder> holders_;  // guarded by state_mutex_
   std::uint64_t next_holder_ = 1;            // guarded by state_mutex_
   std::string stale_;                        // guarded by state_mutex_
+  std::string trouble_;                      // guarded by state_mutex_
   std::optional<Error> blocked_;             // guarded by state_mutex_
-  std::atomic<bool> is_stale_ = false, is_blocked_ = false;
+  std::atomic<bool> is_stale_ = false, is_blocked_ = false, in_trouble_ = false;
   bool closed_by_door_ = false;  // guarded by state_mutex_
 };
 

@@ -96,7 +96,10 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], fs::kApplianceCommand) == 0) return fs::run_appliance();
   try {
     const std::optional<fs::Options> options = fs::parse_command_line(argc, argv);
-    return options ? run(*options) : fs::exit_ok;
+    const int code = options ? run(*options) : fs::exit_ok;
+    if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
+    std::fprintf(stderr, "v2vfs: what was to be printed could not be written\n");
+    return code == fs::exit_ok ? fs::exit_internal : code;
   } catch (const fs::StartError& e) {
     std::fprintf(stderr, "v2vfs: %s\n", e.what());
     return e.exit_code();

@@ -68,7 +68,7 @@ class StateDir {
   /// same.
   StateDir(std::string root, const std::string& mountpoint, std::set<std::string> machines);
 
-  /// Finds the machine's state, or gives it one, and locks it. Waits up to 30 s for a daemon whose
+  /// Finds the machine's state, or gives it one, and locks it. Waits up to 120 s for a daemon whose
   /// mount is gone; throws StartError(exit_state) if another one has it.
   VmState open(const StateRecord& record);
 

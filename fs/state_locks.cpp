@@ -21,7 +21,7 @@ namespace v2vfs::fs {
 namespace {
 
 constexpr const char* kFile = "/locks";
-constexpr auto kLongestWait = std::chrono::seconds(30);
+constexpr auto kLongestWait = std::chrono::seconds(120);
 constexpr std::uint64_t kSlotBytes = 4096;
 constexpr std::uint16_t kSlots = 1024;  // daemons with one folder of states
 /// States lie behind the slots, each with room for as many lengths as there are slots.

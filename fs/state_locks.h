@@ -38,7 +38,7 @@ class StateLocks : public std::enable_shared_from_this<StateLocks> {
 
   /// nullopt: somebody else has the state.
   std::optional<Lock> try_lock(const std::string& id) const;
-  /// Waits up to 30 s for a daemon whose mount is gone: it is flushing. Throws
+  /// Waits up to 120 s for a daemon whose mount is gone: it is flushing. Throws
   /// StartError(exit_state) if another one has the state.
   Lock lock(const std::string& id) const;
   /// True while a lock() waits.

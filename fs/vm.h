@@ -167,6 +167,7 @@ class Vm {
   std::optional<std::string> known_capabilities() const;
   std::string domain_with(const std::string& capabilities);
   std::string beside_edits(const std::string& plan) const;
+  void expect_source();
   std::string conversion_key() const;
   std::string inspection_key() const;
   convert::ConversionOptions conversion_options() const;

@@ -24,6 +24,7 @@ DiskStatus status_of(const Disk& disk) {
   status.overlay_bytes = disk.overlay_bytes();
   status.frozen = disk.frozen();
   status.failure = disk.failure().empty() ? disk.poison() : disk.failure();
+  if (status.failure.empty()) status.failure = disk.trouble();
   status.holders = disk.holders();
   return status;
 }
@@ -213,7 +214,7 @@ void Vm::reset() {
     identity_ = identity;
     guesses_ = std::move(guesses);
   }
-  inspection_.attach(state.folder(), identity + options_.guest_choice.fingerprint());
+  inspection_.attach(state.folder(), identity + inspection_key());
   outlook_.attach(state.folder(), conversion_key(), all_disks());
   work_.attach(state.folder().path(), *state_io_, all_disks());
   forget_content();
@@ -324,7 +325,21 @@ void Vm::freeze(const Caller& caller) {
   for (const auto& disk : all_disks()) disk->freeze();
 }
 
+/// Nothing is said of a source that is not the one that is served, or is not there.
+void Vm::expect_source() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failure_) throw *failure_;
+    if (state_ && !state_->stale.empty()) throw Error(ESTALE, state_->stale);
+  }
+  for (const auto& disk : all_disks()) {
+    if (!disk->failure().empty()) throw Error(EIO, disk->file_name() + ": " + disk->failure());
+    disk->check_source();
+  }
+}
+
 void Vm::verify(const Caller& caller) {
+  expect_source();
   if (verifying_.exchange(true)) throw Error(EBUSY, folder() + " is being verified already");
   integrity_.set({"checking", "every grain is inflated and checked", 0});
   auto work = std::make_shared<std::packaged_task<VerifyReport()>>([this] {
@@ -355,6 +370,8 @@ VerifyReport Vm::verify_disks() try {
                     fmt::format("{} of {} grains are damaged; the first: {}", total.grains_damaged,
                                 total.grains_checked, total.first_damage),
                     0});
+  } else if (total.grains_checked == 0) {
+    integrity_.set({"unchecked", "no grain is deflated: the disks have no checksums", 0});
   } else {
     integrity_.set(
         {"good", fmt::format("{} grains were inflated and checked", total.grains_checked), 0});

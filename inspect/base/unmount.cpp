@@ -3,7 +3,9 @@
 
 #include <spawn.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <vector>
@@ -33,7 +35,12 @@ bool run_fusermount(const std::string& path, bool lazily) {
 
 bool unmount(const std::string& path, int flags) {
   if (::umount2(path.c_str(), UMOUNT_NOFOLLOW | flags) == 0) return true;
-  return errno == EPERM && run_fusermount(path, flags & MNT_DETACH);
+  if (errno != EPERM) return false;
+  if (run_fusermount(path, flags & MNT_DETACH)) return true;
+  struct stat status {};
+  const bool is_ours = ::stat(path.c_str(), &status) != 0 || status.st_uid == ::getuid();
+  errno = is_ours ? EBUSY : EPERM;  // fusermount3 does not say which
+  return false;
 }
 
 }  // namespace v2vfs

@@ -25,11 +25,12 @@ int write_word(const std::string& path, const std::string& word) {
   return ::write(file.get(), line.data(), line.size()) < 0 ? errno : 0;
 }
 
-/// Where it ended well, but status.json knows more than that: what was checked, what still waits.
-std::string details(const Place& vm, const std::string& word) {
+/// What is said of a word that ended well. What a check found stands in status.json: there may have
+/// been nothing to check by.
+std::string outcome_of(const Place& vm, const ControlWord& word) {
+  if (word.word != std::string("verify")) return word.done;
   const VmStatus status = read_vm_status(vm.mountpoint, vm.vm);
-  if (word == "verify") return ": " + status.integrity_what;
-  return "";
+  return (status.integrity == "good" ? word.done : "not checked") + (": " + status.integrity_what);
 }
 
 void control_vm(const ControlWord& word, const Place& vm, bool quiet) {
@@ -46,7 +47,7 @@ void control_vm(const ControlWord& word, const Place& vm, bool quiet) {
   if (error_number) {
     throw_failure_of(vm, fmt::format("{}: {} failed", vm.vm, word.word), error_number);
   }
-  if (!quiet) std::printf("%s: %s%s\n", vm.vm.c_str(), word.done, details(vm, word.word).c_str());
+  if (!quiet) std::printf("%s: %s\n", vm.vm.c_str(), outcome_of(vm, word).c_str());
 }
 
 }  // namespace

@@ -39,6 +39,11 @@ std::string words_for(const Place& vm, int error_number) {
     if (error_number == EBUSY) {
       if (const std::string busy = busy_words(status); !busy.empty()) return busy;
     }
+    const bool frozen = std::ranges::any_of(status.disks, &DiskStatus::frozen);
+    if (error_number == EROFS && frozen) {
+      return "its disks were frozen, for good: other images stand on them";
+    }
+    if (error_number == EROFS) return "this is mounted with -o ro";
     return own_words(status);
   } catch (const Error&) {
     return "";

@@ -99,6 +99,7 @@ int export_vms(const ExportOptions& options) {
     throw Error(EINVAL,
                 "name the VMs, or a mount for all in it, and then the folder to copy them to");
   }
+  if (options.words.back().empty()) throw Error(EINVAL, "the folder to copy to has no name");
   catch_interrupts();
   const std::vector<Place> vms = places_of({options.words.begin(), options.words.end() - 1});
   const std::string destination = absolute_destination(options.words.back());

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 #include "inspect/base/digest.h"
 #include "inspect/base/error.h"
@@ -77,6 +78,10 @@ VmStatus status_to_copy(const Place& vm) {
   refuse_writers(vm, status);
   if (status.state == "unusable" || status.state == "stale" || status.state == "failed") {
     throw_failure_of(vm, vm.vm + " cannot be copied", EIO);
+  }
+  if (status.integrity == "damaged") {
+    std::fprintf(stderr, "v2vfsctl: %s: its source is damaged, and so is the copy: %s\n",
+                 vm.vm.c_str(), status.integrity_what.c_str());
   }
   return status;
 }

@@ -174,7 +174,10 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return run(argc, argv);
+    const int code = run(argc, argv);
+    if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
+    std::fprintf(stderr, "v2vfsctl: what was to be printed could not be written\n");
+    return code == exit_ok ? exit_failed : code;
   } catch (const v2vfs::Error& e) {
     std::fprintf(stderr, "v2vfsctl: %s\n", e.sentence().c_str());
     return exit_code_of(e);

@@ -2,6 +2,7 @@
 #include "mount-helpers/ctl/show_status.h"
 
 #include <fmt/core.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -146,6 +147,12 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
+/// The other end of a pipe was closed.
+bool nobody_reads() {
+  pollfd out{STDOUT_FILENO, 0, 0};
+  return ::poll(&out, 1, 0) > 0 && (out.revents & POLLERR);
+}
+
 /// Until a signal ends it. On a terminal the same place is drawn again; in a pipe a text comes when
 /// it differs from the last one. Ends by itself when everything that was watched is unmounted.
 int watch(const StatusOptions& options, const Terminal& terminal) {
@@ -159,7 +166,7 @@ int watch(const StatusOptions& options, const Terminal& terminal) {
       print(text);
     }
     last = text;
-    if (code != exit_ok) return code;
+    if (code != exit_ok || nobody_reads()) return code;
     ::nanosleep(&kBetweenLooks, nullptr);
   }
 }

@@ -151,12 +151,41 @@ def words_of_ctl():
         expect_in("web: as the source has it", text)
 
 
+# SEMANTICS: "(`integrity.state` is `unchecked` where no grain has a checksum; ESTALE where the source changed)"
+def verify_promises_nothing():
+    with Scene() as scene:
+        scene.vmdk("bare.vmdk", MIB, "--type=monolithicSparse")
+        ovf = scene.ovf("vm.ovf", [("bare", [scene.source / "bare.vmdk"]), ("gone", [scene.source / "gone.vmdk"])])
+        mounted = scene.mount(ovf)
+        expect_in("bare: not checked: no grain is deflated", ctl("verify", mounted.vm("bare")))
+        ctl("verify", mounted.vm("gone"), code=FAILED, says="gone.vmdk")
+        os.truncate(scene.source / "bare.vmdk", 4096)
+        scene.watch(ovf)
+        time.sleep(1.1)  # how often the source is looked at
+        ctl("verify", mounted.vm("bare"), code=FAILED, says="was changed while it is mounted")
+        expect(mounted.status("bare")["error"] is None, False, "an error in status.json")
+
+
+def full_output():
+    with open("/dev/full", "w") as full:
+        for words in (["--help"], ["status"]):
+            expect(subprocess.run([CTL, *words], stdout=full, stderr=subprocess.DEVNULL, check=False).returncode, FAILED, words)
+
+
+def watch_ends_with_its_reader():
+    with Scene() as scene:
+        mounted = scene.mount(two_vms(scene))
+        script = f"{CTL} status --watch {mounted.point} | head -1"
+        expect_in(str(mounted.point), run("sh", "-c", script, timeout=30).text)
+
+
 def damage_is_said():
     with Scene() as scene:
         shutil.copy(PROJECT / "tests/bad/vmdk/stream-flipped-bit.vmdk", scene.source / "disk.vmdk")
         mounted = scene.mount(scene.ovf("vm.ovf", [("vm", ["disk.vmdk"])]))
         expect_in("damaged", ctl("verify", mounted.vm(), code=FAILED))
         expect_in("damaged", ctl("status", mounted.point))
+        expect_in("so is the copy", ctl("export", mounted.vm(), scene.folder / "out"))
 
 
 # SEMANTICS: "2 no such mount, VM or domain"
@@ -258,6 +287,9 @@ def main() -> int:
     cases.run("watch-in-a-pipe", watch_in_a_pipe)
     cases.run("words-of-ctl", words_of_ctl)
     cases.run("interrupted-word", interrupted_word)
+    cases.run("verify-promises-nothing", verify_promises_nothing)
+    cases.run("full-output", full_output)
+    cases.run("watch-ends-with-its-reader", watch_ends_with_its_reader)
     cases.run("damage-is-said", damage_is_said)
     cases.run("what-is-not-there", what_is_not_there)
     cases.run("dead-mount", dead_mount)

@@ -40,9 +40,9 @@ def exit_usage():
     with Scene() as scene:
         ovf = scene.one_disk(SIZE)
         for options in ("nonsense", "layout=round", "layout", "reserve=-1", "vm/state=/tmp", "vm/layout=x", "accel=yes",
-                        "stop-timeout=soon", "state=", "network-map=x", "disk-dir=relative"):
+                        "stop-timeout=soon", "state=", "network-map=x", "disk-dir=relative", "other/convert=off"):
             refused(scene, 1, ovf, options, word="option")
-        for words in ([], [ovf], ["--no-such-flag", ovf, scene.point()], ["--check"]):
+        for words in ([], [ovf], ["-o", "log=/no/such/folder/log", ovf, scene.point()], ["--no-such-flag", ovf, scene.point()], ["--check"]):
             done = run(mount.DAEMON, *words, check=False)
             expect(done.returncode, 1, f"exit code of {words} ({done.text})")
         for word in ("--help", "--version"):
