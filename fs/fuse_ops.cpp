@@ -47,7 +47,7 @@ Handle& handle_of(const fuse_file_info* info) { return Lent<Handle>::find(info->
 
 struct stat to_stat(const Attr& attr) {
   struct stat st {};
-  st.st_ino = attr.id;
+  st.st_ino = attr.shown_id ? attr.shown_id : attr.id;
   st.st_mode = attr.mode;
   st.st_nlink = attr.links;
   st.st_uid = attr.uid;

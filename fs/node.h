@@ -21,7 +21,8 @@ using NodeId = std::uint64_t;  // st_ino; never a pointer, never used for two th
 
 struct Attr {
   NodeId id = 0;
-  mode_t mode = 0;  // with the file type
+  NodeId shown_id = 0;  // st_ino of several nodes that are one file to a program; 0: id
+  mode_t mode = 0;      // with the file type
   uid_t uid = 0;
   gid_t gid = 0;
   nlink_t links = 1;

@@ -181,11 +181,14 @@ std::unique_ptr<Handle> DomainNode::open(int flags, const Caller& caller) {
 
 // ctl
 
+const std::string kWordsOfCtl = std::string("Words to write here: ") + kControlWords + "\n";
+
 class ControlNode::Writer : public Handle {
  public:
   explicit Writer(std::shared_ptr<Vm> vm) : vm_(std::move(vm)) {}
-  std::size_t read(std::uint64_t, std::span<std::byte>) override {
-    throw Error(EBADF, "ctl is only written to");
+  /// Whoever copies a VM's folder reads it, too.
+  std::size_t read(std::uint64_t offset, std::span<std::byte> out) override {
+    return copy_out(kWordsOfCtl, offset, out);
   }
   void write(std::uint64_t, std::span<const std::byte> in, bool, const Caller& caller) override {
     if (in.size() > kLongestWord) throw Error(EINVAL, "ctl takes one word");
@@ -197,10 +200,15 @@ class ControlNode::Writer : public Handle {
   std::shared_ptr<Vm> vm_;
 };
 
-ControlNode::ControlNode(NodeId id, const MountContext& context, std::shared_ptr<Vm> vm)
-    : Node(id), context_(context), vm_(std::move(vm)) {}
+ControlNode::ControlNode(NodeId id, NodeId shown, const MountContext& context,
+                         std::shared_ptr<Vm> vm)
+    : Node(id), shown_(shown), context_(context), vm_(std::move(vm)) {}
 
-Attr ControlNode::attr() { return file_attr(id(), context_, 0200, 0); }
+Attr ControlNode::attr() {
+  Attr attr = file_attr(id(), context_, 0600, kWordsOfCtl.size());
+  attr.shown_id = shown_;
+  return attr;
+}
 
 /// `echo word > ctl` truncates: that changes nothing.
 void ControlNode::change(const AttrChange& change) {
@@ -208,8 +216,7 @@ void ControlNode::change(const AttrChange& change) {
 }
 
 std::unique_ptr<Handle> ControlNode::open(int flags, const Caller&) {
-  if ((flags & O_ACCMODE) != O_WRONLY) throw Error(EACCES, "ctl is only written to");
-  vm_->need_loaded();
+  if (wants_writing(flags)) vm_->need_loaded();
   return std::make_unique<Writer>(vm_);
 }
 

@@ -55,13 +55,15 @@ class DomainNode : public TextNode {
 /// ctl: write-only; a word written is carried out before write(2) returns.
 class ControlNode : public Node {
  public:
-  ControlNode(NodeId id, const MountContext& context, std::shared_ptr<Vm> vm);
+  /// `shown`: st_ino, the same for all nodes that stand for one ctl.
+  ControlNode(NodeId id, NodeId shown, const MountContext& context, std::shared_ptr<Vm> vm);
   Attr attr() override;
   void change(const AttrChange& change) override;
   std::unique_ptr<Handle> open(int flags, const Caller& caller) override;
 
  private:
   class Writer;
+  const NodeId shown_;
   const MountContext& context_;
   std::shared_ptr<Vm> vm_;
 };

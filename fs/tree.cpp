@@ -92,9 +92,10 @@ class Tree::VmDirectory : public Directory {
     NodeId next = id + 1;
     add("status.json",
         std::make_shared<TextNode>(next++, context_, [vm = vm_] { return to_json(vm->status()); }));
-    add(kControl, std::make_shared<ControlNode>(next++, context_, vm_));
+    const NodeId shown = next++;
+    add(kControl, std::make_shared<ControlNode>(shown, shown, context_, vm_));
     for (auto& control : controls_) {
-      control = std::make_shared<ControlNode>(next++, context_, vm_);
+      control = std::make_shared<ControlNode>(next++, shown, context_, vm_);
       tree_.add(control);
     }
     if (vm_->described()) add_machine(next);

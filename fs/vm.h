@@ -67,6 +67,10 @@ struct MountContext {
   std::function<void(const Vm& vm)> hurry = nullptr;
 };
 
+/// Of Vm::control().
+inline constexpr const char* kControlWords =
+    "convert, serve-unconverted, apply, discard-edits, force, reset, verify, freeze";
+
 /// One machine of the source: its disks, its texts and its state. load() is called once, on a
 /// loader thread; everything else is thread safe and waits for it where it must.
 class Vm {

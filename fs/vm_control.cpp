@@ -156,12 +156,8 @@ void Vm::control(const std::string& word, const Caller& caller) {
   } else if (word == "freeze") {
     freeze(caller);
   } else {
-    throw Error(
-        EINVAL,
-        "{}/ctl: \"{}\" is no word of ctl; convert, serve-unconverted, apply, discard-edits, "
-        "force, reset, verify and freeze "
-        "are",
-        folder(), clean_text(word));
+    throw Error(EINVAL, "{}/ctl: \"{}\" is no word of ctl; these are: {}", folder(),
+                clean_text(word), kControlWords);
   }
 }
 

@@ -166,6 +166,21 @@ def verify_promises_nothing():
         expect(mounted.status("bare")["error"] is None, False, "an error in status.json")
 
 
+# SEMANTICS: "Reading ctl gives the words"
+def folder_is_copied_whole():
+    with Scene() as scene:
+        mounted = scene.mount(two_vms(scene), "guest=off")
+        words = (mounted.vm("web") / "ctl").read_text()
+        for word in ("convert", "verify", "freeze"):
+            expect_in(word, words)
+        expect((mounted.vm("web") / "ctl").stat().st_size, len(words), "size of ctl")
+        for name in ("inspection.json", "inspection.xml", "conversion.json"):
+            expect((mounted.vm("web") / name).exists(), True, name)
+        files = ["ctl", "disk.qcow2", "domain.xml", "domain-compat.xml", "status.json"]
+        run("tar", "-C", mounted.vm("web"), "-cf", scene.folder / "web.tar", *files)
+        run("cp", *[mounted.vm("web") / name for name in files], scene.folder)
+
+
 def full_output():
     with open("/dev/full", "w") as full:
         for words in (["--help"], ["status"]):
@@ -288,6 +303,7 @@ def main() -> int:
     cases.run("words-of-ctl", words_of_ctl)
     cases.run("interrupted-word", interrupted_word)
     cases.run("verify-promises-nothing", verify_promises_nothing)
+    cases.run("folder-is-copied-whole", folder_is_copied_whole)
     cases.run("full-output", full_output)
     cases.run("watch-ends-with-its-reader", watch_ends_with_its_reader)
     cases.run("damage-is-said", damage_is_said)
