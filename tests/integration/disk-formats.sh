@@ -229,7 +229,10 @@ if wanted corpus; then
       for neighbour in "$corpus"/vmdk-*/"$origin"*; do
         cp -n "$neighbour" "$folder/$(basename "${neighbour#*"$origin"}")"
       done
-      judge "corpus:$name" "$folder/${name#"$origin"}" "" auto refused
+      file=$folder/${name#"$origin"}
+      # Where nothing says what a disk is, its name does, and these are VMDKs.
+      case $file in *.img) mv "$file" "$file.vmdk"; file=$file.vmdk ;; esac
+      judge "corpus:$name" "$file" "" auto refused
       rm -rf "$folder"
     done
   else
