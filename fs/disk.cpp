@@ -134,33 +134,33 @@ void Disk::check_not_frozen() const {
                                  file_name_));
 }
 
-void Disk::check_source() try {
-  look_at_source();
-  if (in_trouble_.exchange(false)) {
+void Disk::check_source() {
+  check_servable();
+  if (const std::string change = look_at_source(); !change.empty()) {
+    mark_stale(change +
+               ". Put the source back as it was and mount it again, or write reset to ctl");
+    check_servable();
+  }
+}
+
+/// What changed. That nobody could look is remembered for status.json, until somebody can.
+std::string Disk::look_at_source() try {
+  std::string change = watch_->look();
+  if (in_trouble_ && in_trouble_.exchange(false)) {
     const std::lock_guard lock(state_mutex_);
     trouble_.clear();
   }
+  return change;
 } catch (const Error& e) {
-  if (!failure_ && e.error_number() == EIO && !in_trouble_) {
-    const std::lock_guard lock(state_mutex_);
-    trouble_ = e.sentence();
-    in_trouble_ = true;
-  }
+  const std::lock_guard lock(state_mutex_);
+  trouble_ = e.sentence();
+  in_trouble_ = true;
   throw;
 }
 
 std::string Disk::trouble() const {
   const std::lock_guard lock(state_mutex_);
   return trouble_;
-}
-
-void Disk::look_at_source() {
-  check_servable();
-  if (const std::string change = watch_->look(); !change.empty()) {
-    mark_stale(change +
-               ". Put the source back as it was and mount it again, or write reset to ctl");
-    check_servable();
-  }
 }
 
 void Disk::mark_stale(std::string sentence) {

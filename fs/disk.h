@@ -113,7 +113,7 @@ class Disk {
   class Change;
   void check_servable() const;
   void check_not_frozen() const;
-  void look_at_source();
+  std::string look_at_source();
   void make_writable();
   void check_tables() const;
   bool has_overlay() const;

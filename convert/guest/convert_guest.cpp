@@ -39,8 +39,8 @@ std::vector<std::string> paths_of(const ConversionPlan& plan, const GuestFacts& 
   if (!rebuilds(plan)) return paths;
   for (const inspect::GuestMount& mount : facts.mount_plan) {
     if (mount.mountpoint == "/") paths.emplace_back("/.");
-    for (const char* const part : {"/boot", "/etc", "/tmp", "/usr", "/var"}) {
-      if (mount.mountpoint.starts_with(part)) paths.push_back(mount.mountpoint + "/.");
+    for (const char* const part : {"/boot/", "/etc/", "/tmp/", "/usr/", "/var/"}) {
+      if ((mount.mountpoint + "/").starts_with(part)) paths.push_back(mount.mountpoint + "/.");
     }
   }
   return paths;
@@ -141,6 +141,16 @@ std::string complete_initrds(Guest& guest, const ConversionRequest& request, Con
   return why;
 }
 
+/// What a tool did, and what became of its image then. An image without an outcome lacked nothing.
+void add_remark(std::map<std::string, std::string>& outcomes, const std::string& path,
+                const std::string& remark) {
+  const auto [at, lacked_nothing] = outcomes.try_emplace(path, kDone);
+  if (remark.empty()) return;
+  const bool was_added_to = !lacked_nothing && at->second == kDone;
+  const std::string then = was_added_to ? "; what it lacked was added" : "; " + at->second;
+  at->second = remark + (lacked_nothing ? "" : then);
+}
+
 /// The guest's own tools read the files as planned.
 void make_initrds_anew(Guest& guest, const GuestFacts& facts, const ConversionRequest& request,
                        Conversion& done) {
@@ -152,10 +162,7 @@ void make_initrds_anew(Guest& guest, const GuestFacts& facts, const ConversionRe
   Rebuilt rebuilt = rebuild_initrds(guest, facts, done.plan);
   failure = std::move(rebuilt.failure);
   if (failure.empty()) failure = complete_initrds(guest, request, done);
-  for (auto& [path, outcome] : rebuilt.outcomes) {
-    done.result.outcomes.try_emplace(path, kDone);
-    if (outcome != kDone) done.result.outcomes[path] = std::move(outcome);
-  }
+  for (const auto& [path, remark] : rebuilt.remarks) add_remark(done.result.outcomes, path, remark);
   if (!failure.empty()) done.result.outcomes.clear();  // nothing of it is kept
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "convert/guest/conversion_plan.h"
-#include "convert/guest/rebuild_initrds.h"
+#include "convert/guest/rebuild_command.h"
 
 namespace v2vfs::convert {
 

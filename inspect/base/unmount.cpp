@@ -37,9 +37,10 @@ bool unmount(const std::string& path, int flags) {
   if (::umount2(path.c_str(), UMOUNT_NOFOLLOW | flags) == 0) return true;
   if (errno != EPERM) return false;
   if (run_fusermount(path, flags & MNT_DETACH)) return true;
+  // fusermount3 does not say why. Another's mount shows its owner, or is closed to us.
   struct stat status {};
-  const bool is_ours = ::stat(path.c_str(), &status) != 0 || status.st_uid == ::getuid();
-  errno = is_ours ? EBUSY : EPERM;  // fusermount3 does not say which
+  const bool is_seen = ::stat(path.c_str(), &status) == 0;
+  errno = (is_seen ? status.st_uid != ::getuid() : errno == EACCES) ? EPERM : EBUSY;
   return false;
 }
 

@@ -5,7 +5,7 @@
 
 #include "inspect/base/error.h"
 #include "inspect/base/text.h"
-#include "inspect/libvirt_connection.h"
+#include "inspect/source/libvirt_connection.h"
 #include "inspect/source/libvirt_snapshots.h"
 #include "inspect/source/libvirt_xml.h"
 #include "inspect/source/ovf_notes.h"

@@ -2,6 +2,7 @@
 #include "mount-helpers/ctl/each_vm.h"
 
 #include <fmt/core.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,17 +34,24 @@ std::string busy_words(const VmStatus& vm) {
   return "";
 }
 
+std::string read_only_words(const Place& place, const VmStatus& vm) {
+  struct statvfs mount {};
+  if (::statvfs(place.mountpoint.c_str(), &mount) == 0 && (mount.f_flag & ST_RDONLY)) {
+    return "this is mounted with -o ro";
+  }
+  const bool frozen = std::ranges::any_of(vm.disks, &DiskStatus::frozen);
+  return frozen ? "its disks were frozen, for good: other images stand on them" : "";
+}
+
 std::string words_for(const Place& vm, int error_number) {
   try {
     const VmStatus status = read_vm_status(vm.mountpoint, vm.vm);
     if (error_number == EBUSY) {
       if (const std::string busy = busy_words(status); !busy.empty()) return busy;
     }
-    const bool frozen = std::ranges::any_of(status.disks, &DiskStatus::frozen);
-    if (error_number == EROFS && frozen) {
-      return "its disks were frozen, for good: other images stand on them";
+    if (error_number == EROFS) {
+      if (const std::string reason = read_only_words(vm, status); !reason.empty()) return reason;
     }
-    if (error_number == EROFS) return "this is mounted with -o ro";
     return own_words(status);
   } catch (const Error&) {
     return "";

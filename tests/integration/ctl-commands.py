@@ -147,7 +147,7 @@ def words_of_ctl():
         expect(mounted.status("db")["disks"][0]["frozen"], True, "frozen")
         # One that fails does not keep the others back.
         text = ctl("reset", mounted.vm("db"), mounted.vm("web"), code=FAILED)
-        expect_in("db: reset failed", text)
+        expect_in("db: reset failed: its disks were frozen", text)
         expect_in("web: as the source has it", text)
 
 
@@ -179,6 +179,25 @@ def folder_is_copied_whole():
         files = ["ctl", "disk.qcow2", "domain.xml", "domain-compat.xml", "status.json"]
         run("tar", "-C", mounted.vm("web"), "-cf", scene.folder / "web.tar", *files)
         run("cp", *[mounted.vm("web") / name for name in files], scene.folder)
+
+
+def read_only_mount():  # SEMANTICS: "On a mount with `-o ro` no word can be written"
+    with Scene() as scene:
+        ctl("verify", scene.mount(two_vms(scene), "ro").vm("web"), code=FAILED, says="this is mounted with -o ro")
+
+
+def another_users_mount():
+    need("setpriv")
+    with Scene() as scene:
+        scene.folder.chmod(0o755)
+        program = shutil.copy(CTL, scene.folder / "v2vfsctl")  # perhaps below a home that is closed to others
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program]
+        ovf = two_vms(scene)
+        for options in ("noallow_other", "allow_other"):
+            mounted = scene.mount(ovf, options)
+            expect_in("was mounted by somebody else", run(*nobody, "umount", mounted.point, check=False).text)
+            expect(is_mounted(mounted.point), True, f"mounted still with {options}")
+            scene.unmount(mounted)
 
 
 def full_output():
@@ -304,6 +323,8 @@ def main() -> int:
     cases.run("interrupted-word", interrupted_word)
     cases.run("verify-promises-nothing", verify_promises_nothing)
     cases.run("folder-is-copied-whole", folder_is_copied_whole)
+    cases.run("read-only-mount", read_only_mount)
+    cases.run("another-users-mount", another_users_mount)
     cases.run("full-output", full_output)
     cases.run("watch-ends-with-its-reader", watch_ends_with_its_reader)
     cases.run("damage-is-said", damage_is_said)

@@ -47,7 +47,7 @@ DOORS = {
 # Headers of a library: the files that may include them. Whatever is not named is free.
 LIBRARIES = {
     r"fuse": ["fs/fuse_*"],
-    r"libvirt/": ["inspect/libvirt_connection.*", "mount-helpers/ctl/libvirt_host.cpp"],
+    r"libvirt/": ["inspect/source/libvirt_connection.*", "mount-helpers/ctl/libvirt_host.cpp"],
     r"guestfs\.h": ["inspect/guest/guestfs_*"],
     r"libnbd\.h": ["convert/disk/nbd_connection.cpp"],
     r"pugi(xml|config)\.hpp": ["inspect/source/*", "convert/domain/*", "mount-helpers/ctl/domain_file.cpp",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "inspect/libvirt_connection.h"
+#include "inspect/source/libvirt_connection.h"
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
