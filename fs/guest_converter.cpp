@@ -37,10 +37,9 @@ WorkResult convert_with_edits(inspect::Guest& guest, const WorkInput& input,
     guest.unmount_all();
     for (const convert::GuestEdit& edit : input.edits) options.edited_paths.insert(edit.path);
   }
-  const convert::Conversion done =
-      convert::convert_guest(guest, {spec, std::move(options), input.options,
-                                     input.may_have_run && !input.forced, input.work_folder,
-                                     input.on_stage});
+  const convert::Conversion done = convert::convert_guest(
+      guest, {spec, std::move(options), input.options, input.may_have_run && !input.forced,
+              input.work_folder, input.on_stage});
   return {outcome_of(done.result.state), done.result.reason,
           convert::conversion_json(done.plan, &done.result),
           convert::capabilities_to_json(done.plan.capabilities)};

@@ -45,8 +45,7 @@ class MachineInspector {
   /// appliance. Where keys open LUKS2, it is started again with the memory that this takes.
   /// `options`: of the conversion that is planned.
   InspectionTexts inspect(const std::string& vm, const inspect::MachineSpec& machine,
-                          const GuestChoice& choice,
-                          const convert::ConversionOptions& options,
+                          const GuestChoice& choice, const convert::ConversionOptions& options,
                           const std::vector<std::shared_ptr<Disk>>& disks,
                           const std::stop_token& stop);
   /// As GuestFiles::Open, for the VM of that name. The appliance stays warm, with all that is

@@ -33,10 +33,11 @@ bool can_open(const inspect::FoundMachine& machine, const inspect::DiskSpec& dis
 
 /// The descriptors said what they say; now the disks' own headers and tables.
 void check_disks(inspect::FoundMachine& machine) {
-  for (const inspect::DiskSpec& disk : machine.spec.disks) {
+  for (inspect::DiskSpec& disk : machine.spec.disks) {
     if (!machine.files) return;
     try {
       const auto view = convert::open_disk(*machine.files, disk, {}, std::nullopt);
+      disk.capacity_bytes = view->virtual_bytes();
       for (const std::string& guess : view->assumptions()) {
         machine.spec.assumptions.push_back(guess);
       }

@@ -75,9 +75,7 @@ std::string word(inspect::ManifestSignature::State state) {
 ManifestCheck::ManifestCheck(std::string vm, std::shared_ptr<const inspect::SourceFiles> files,
                              std::string descriptor_path,
                              const std::vector<std::string>& file_names)
-    : vm_(std::move(vm)),
-      files_(std::move(files)),
-      descriptor_path_(std::move(descriptor_path)) {
+    : vm_(std::move(vm)), files_(std::move(files)), descriptor_path_(std::move(descriptor_path)) {
   if (!files_) return;
   for (const std::string& name : file_names) {
     for (std::string& stored : files_->stored_names(name)) file_names_.push_back(std::move(stored));

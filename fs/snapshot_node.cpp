@@ -17,9 +17,7 @@ constexpr blksize_t kPreferredRead = 1 << 20;
 class SnapshotHandle : public Handle {
  public:
   SnapshotHandle(std::shared_ptr<Vm> vm, std::shared_ptr<Disk> disk, pid_t pid)
-      : vm_(std::move(vm)),
-        disk_(std::move(disk)),
-        holder_(disk_->add_holder(pid, false)) {}
+      : vm_(std::move(vm)), disk_(std::move(disk)), holder_(disk_->add_holder(pid, false)) {}
   ~SnapshotHandle() override { disk_->remove_holder(holder_); }
 
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) override {

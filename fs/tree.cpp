@@ -124,8 +124,8 @@ class Tree::VmDirectory : public Directory {
       add_inspection(next++, "inspection.json", InspectionFormat::json);
       add_inspection(next++, "inspection.xml", InspectionFormat::xml);
       add("conversion.json", std::make_shared<TextNode>(
-                                 next++, context_, [vm = vm_] { return vm->conversion_json(); }, vm_,
-                                 [vm = vm_] { return vm->conversion_json_bytes(); }));
+                                 next++, context_, [vm = vm_] { return vm->conversion_json(); },
+                                 vm_, [vm = vm_] { return vm->conversion_json_bytes(); }));
     }
     if (vm_->has_guest_folder()) {
       add("guest", tree_.guests_.make_root(next++, context_, vm_), true);

@@ -105,7 +105,7 @@ struct SerialSpec {
 
 /// A disk as it was at a snapshot.
 struct SnapshotDisk {
-  std::string file;                 // as DiskSpec::file; of a chain the topmost of that time
+  std::string file;  // as DiskSpec::file; of a chain the topmost of that time
   DiskFormat format = DiskFormat::unknown;
   std::optional<std::size_t> disk;  // index into MachineSpec::disks
 };

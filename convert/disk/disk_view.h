@@ -13,10 +13,13 @@
 #include "inspect/model.h"
 #include "inspect/source/source_file.h"
 
-/// A source disk shown as one qcow2 file (version 3, docs/interop/qcow2.txt of QEMU) that is never stored:
+/// A source disk shown as one qcow2 file (version 3, docs/interop/qcow2.txt of QEMU) that is never
+/// stored:
 ///
-///   header | L1 | refcount table (padded) | refcount blocks | L2 tables | reserve | data runs | tail
-///   \______ cold zone, >= 8 MiB _________/                    a hole    source's bytes    8 MiB hole
+///   header | L1 | refcount table (padded) | refcount blocks | L2 tables | reserve | data runs |
+///   tail
+///   \______ cold zone, >= 8 MiB _________/                    a hole    source's bytes    8 MiB
+///   hole
 ///
 /// This is the only door of convert/disk for the rooms above it.
 namespace v2vfs::convert {
@@ -65,7 +68,8 @@ class DiskView {
   /// source file and offset for what the source cannot give: never zeros.
   virtual void read(std::uint64_t offset, std::span<std::byte> out) = 0;
 
-  /// The stretch that `offset` (< file_bytes()) lies in. A hole is said only of bytes that read as zeros.
+  /// The stretch that `offset` (< file_bytes()) lies in. A hole is said only of bytes that read as
+  /// zeros.
   virtual Stretch stretch_at(std::uint64_t offset) = 0;
 
   /// Hexadecimal digest of sizes, headers and all tables of the source files: what the disk IS. Two
@@ -73,14 +77,16 @@ class DiskView {
   virtual std::string source_identity() const = 0;
 
   /// The run table and the layout's parameters as a text that `open_disk` takes back: kept in the
-  /// store, so that a later version lays a disk exactly as it was laid when it was first written to.
+  /// store, so that a later version lays a disk exactly as it was laid when it was first written
+  /// to.
   virtual std::string layout_record() const = 0;
 
   /// Hexadecimal digest of L1, L2 and refcounts as they are served. Reads all tables: seconds for a
   /// disk of terabytes.
   virtual std::string tables_digest() = 0;
 
-  /// Inflates and checks every deflated grain (Adler-32, marker). Slow; stops early if `stop` says so.
+  /// Inflates and checks every deflated grain (Adler-32, marker). Slow; stops early if `stop` says
+  /// so.
   virtual VerifyReport verify(const std::function<bool()>& stop) = 0;
 
   /// Readings of the source that were guesses, one sentence each.
@@ -92,9 +98,9 @@ class DiskView {
 
 /// Opens the disk that `spec` describes among `files`. Reads headers and tables, no content. Throws
 /// Error with file and offset: ENOENT for a missing file, EIO for one that cannot be read or whose
-/// header is damaged, EOPNOTSUPP for a feature or format that is not served. Damaged table entries do
-/// not throw: what they cover reads as EIO.
-/// `layout_record` (of an earlier view of the same source) fixes the layout; ESTALE if it does not fit.
+/// header is damaged, EOPNOTSUPP for a feature or format that is not served. Damaged table entries
+/// do not throw: what they cover reads as EIO. `layout_record` (of an earlier view of the same
+/// source) fixes the layout; ESTALE if it does not fit.
 std::unique_ptr<DiskView> open_disk(const inspect::SourceFiles& files,
                                     const inspect::DiskSpec& spec, const ViewOptions& options,
                                     const std::optional<std::string>& layout_record);

@@ -41,9 +41,9 @@ struct DomainDrive {
   std::string name;                     // "sda": unique in the domain
   std::optional<DriveAddress> address;  // none on virtio
   std::string path;  // of a disk its qcow2, else a raw medium; empty: a drive without a medium
-  std::optional<unsigned> boot_order;   // from 1
-  std::string wwn;                      // 16 hexadecimal digits; empty: none
-  std::string serial;                   // empty: QEMU's own
+  std::optional<unsigned> boot_order;  // from 1
+  std::string wwn;                     // 16 hexadecimal digits; empty: none
+  std::string serial;                  // empty: QEMU's own
 };
 
 enum class DomainNicModel { vmxnet3, e1000, e1000e, virtio, rtl8139, pcnet };

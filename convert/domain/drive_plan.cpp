@@ -407,8 +407,7 @@ MachineType choose_machine(const MachineSpec& spec) {
 }
 
 DrivePlan plan_drives(const MachineSpec& spec, MachineType machine,
-                      const std::vector<DomainDisk>& paths,
-                      const std::vector<std::string>& media) {
+                      const std::vector<DomainDisk>& paths, const std::vector<std::string>& media) {
   return Planner(spec, machine, media).plan(paths);
 }
 

@@ -121,10 +121,10 @@ std::string why_not_as_planned(const ConversionPlan& plan, const ConversionPlan&
 }
 
 /// What the tools left is looked at as if the guest had come so: that is the check of their work,
-/// and says what has to be added.
+/// and says what has to be added. By a reader that they never ran in.
 std::string complete_initrds(Guest& guest, const ConversionRequest& request, Conversion& done) {
-  guest.unmount_all();
   request.on_stage("inspecting");
+  guest.start_anew();
   const GuestInspection found = inspect::inspect_guest(guest, request.inspect);
   ConversionOptions options = request.options;
   options.rebuild_initrds = false;

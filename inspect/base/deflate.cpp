@@ -53,8 +53,7 @@ std::string gzip(std::string_view bytes) {
 
 std::vector<std::byte> deflate_zlib(std::span<const std::byte> in) {
   std::vector<std::byte> out(libdeflate_zlib_compress_bound(compressor(), in.size()));
-  out.resize(
-      libdeflate_zlib_compress(compressor(), in.data(), in.size(), out.data(), out.size()));
+  out.resize(libdeflate_zlib_compress(compressor(), in.data(), in.size(), out.data(), out.size()));
   return out;
 }
 

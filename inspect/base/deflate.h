@@ -12,8 +12,8 @@
 /// The one door to libdeflate. Thread safe (a compressor and a decompressor per thread).
 namespace v2vfs {
 
-/// Inflates one zlib stream (RFC 1950, Adler-32 checked) that may have anything behind it. Returns the
-/// number of bytes written to `out`; nullopt if the stream is damaged or holds more than `out`.
+/// Inflates one zlib stream (RFC 1950, Adler-32 checked) that may have anything behind it. Returns
+/// the number of bytes written to `out`; nullopt if the stream is damaged or holds more than `out`.
 std::optional<std::size_t> inflate_zlib(std::span<const std::byte> in, std::span<std::byte> out);
 
 /// One gzip member (RFC 1952) without a name or a time: the same bytes give the same member.

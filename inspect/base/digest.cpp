@@ -13,10 +13,14 @@ namespace {
 
 const EVP_MD* algorithm(DigestKind kind) {
   switch (kind) {
-    case DigestKind::md5: return EVP_md5();
-    case DigestKind::sha1: return EVP_sha1();
-    case DigestKind::sha256: return EVP_sha256();
-    case DigestKind::sha512: return EVP_sha512();
+    case DigestKind::md5:
+      return EVP_md5();
+    case DigestKind::sha1:
+      return EVP_sha1();
+    case DigestKind::sha256:
+      return EVP_sha256();
+    case DigestKind::sha512:
+      return EVP_sha512();
   }
   return EVP_sha256();
 }

@@ -19,8 +19,8 @@ Error errno_error(std::string_view what) { return errno_error(errno, what); }
 
 Error errno_error(int error_number, std::string_view what) {
   const char* const advice = error_number == EMFILE ? ": raise the limit (ulimit -n)" : "";
-  return Error(error_number,
-               fmt::format("{}: {}{}", what, std::generic_category().message(error_number), advice));
+  return Error(error_number, fmt::format("{}: {}{}", what,
+                                         std::generic_category().message(error_number), advice));
 }
 
 }  // namespace v2vfs

@@ -10,10 +10,10 @@
 
 namespace v2vfs {
 
-/// A failure that a person can act on: an errno for programs and a sentence for people. The sentence
-/// says what happened, where (file, byte offset) and, where there is one, the way out. Text that
-/// comes from a source or a guest is passed through clean_text() before it becomes part of it.
-/// "Not there" is no failure: functions that may find nothing return std::optional.
+/// A failure that a person can act on: an errno for programs and a sentence for people. The
+/// sentence says what happened, where (file, byte offset) and, where there is one, the way out.
+/// Text that comes from a source or a guest is passed through clean_text() before it becomes part
+/// of it. "Not there" is no failure: functions that may find nothing return std::optional.
 class Error : public std::system_error {
  public:
   Error(int error_number, std::string sentence);

@@ -11,8 +11,8 @@ namespace v2vfs {
 /// controls and invalid bytes as \xNN; cut at `limit` bytes with "..." behind.
 std::string clean_text(std::string_view text, std::size_t limit = 256);
 
-/// Valid UTF-8 with everything kept but what JSON and XML 1.0 cannot hold (escaped as clean_text does).
-/// Newlines and tabs stay. Not cut.
+/// Valid UTF-8 with everything kept but what JSON and XML 1.0 cannot hold (escaped as clean_text
+/// does). Newlines and tabs stay. Not cut.
 std::string clean_multiline(std::string_view text);
 
 /// A machine's name as one path component: clean, no '/', no leading '.' or '-', at most 200 bytes,

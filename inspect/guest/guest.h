@@ -212,6 +212,10 @@ class Guest {
   virtual std::string run_program(const std::vector<std::string>& words) = 0;
   /// Everything written is on the disks that the reader was given.
   virtual void sync() = 0;
+  /// The same, then the reader is another one that knows nothing: as at its start, nothing is
+  /// mounted or unlocked, and nothing runs or lies about that a program of the guest's left. Throws
+  /// if anything that was written may be missing; no call is good then.
+  virtual void start_anew() = 0;
   /// The same, then unmounts and closes the disks: nobody has them open when it returns. No call is
   /// good afterwards. Throws if anything that was written may be missing.
   virtual void finish() = 0;

@@ -304,6 +304,8 @@ std::string GuestClient::run_program(const std::vector<std::string>& words) {
 
 void GuestClient::sync() { ask(GuestCall::sync, &Guest::sync); }
 
+void GuestClient::start_anew() { ask(GuestCall::start_anew, &Guest::start_anew); }
+
 void GuestClient::finish() {
   ask(GuestCall::finish, &Guest::finish);
   over_ = Error(EIO, "the guest's reader was finished");

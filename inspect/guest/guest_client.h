@@ -74,6 +74,7 @@ class GuestClient : public Guest {
   void remove_xattr(const std::string& path, const std::string& name) override;
   std::string run_program(const std::vector<std::string>& words) override;
   void sync() override;
+  void start_anew() override;
   void finish() override;
 
  private:

@@ -88,7 +88,7 @@ class Server {
     return "";
   }
 
-  /// Seldom: a guest's console may chatter.
+  /// Seldom: a kernel that boots chatters.
   void progress(GuestProgress what) {
     const auto now = WireClock::now();
     if (last_progress_ && now - *last_progress_ < kProgressInterval) return;

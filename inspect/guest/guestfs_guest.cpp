@@ -51,9 +51,11 @@ std::string read_pieces(const GuestfsHandle& handle, const std::string& what, st
 
 }  // namespace
 
-GuestfsGuest::GuestfsGuest(const GuestSettings& settings, const GuestAlive& alive)
-    : handle_(std::make_unique<GuestfsHandle>(settings, alive)),
-      any_writable_(std::any_of(settings.disks.begin(), settings.disks.end(),
+GuestfsGuest::GuestfsGuest(GuestSettings settings, GuestAlive alive)
+    : settings_(std::move(settings)),
+      alive_(std::move(alive)),
+      handle_(std::make_unique<GuestfsHandle>(settings_, alive_)),
+      any_writable_(std::any_of(settings_.disks.begin(), settings_.disks.end(),
                                 [](const GuestDisk& disk) { return disk.writable; })) {}
 
 GuestfsGuest::~GuestfsGuest() = default;
@@ -271,6 +273,13 @@ void GuestfsGuest::remove_xattr(const std::string& path, const std::string& name
 
 void GuestfsGuest::sync() {
   handle_->check(::guestfs_sync(handle_->get()), "writing to the guest");
+}
+
+void GuestfsGuest::start_anew() {
+  finish();
+  unlocked_.clear();
+  handle_.reset();
+  handle_ = std::make_unique<GuestfsHandle>(settings_, alive_);
 }
 
 void GuestfsGuest::finish() {

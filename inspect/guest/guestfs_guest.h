@@ -17,7 +17,7 @@ class GuestfsHandle;
 class GuestfsGuest : public Guest {
  public:
   /// Starts the appliance; throws GuestGone if it does not come up.
-  GuestfsGuest(const GuestSettings& settings, const GuestAlive& alive);
+  GuestfsGuest(GuestSettings settings, GuestAlive alive);
   ~GuestfsGuest() override;
 
   Storage storage() override;
@@ -52,6 +52,7 @@ class GuestfsGuest : public Guest {
   void remove_xattr(const std::string& path, const std::string& name) override;
   std::string run_program(const std::vector<std::string>& words) override;
   void sync() override;
+  void start_anew() override;
   void finish() override;
 
  private:
@@ -65,6 +66,8 @@ class GuestfsGuest : public Guest {
   bool open_hive(const std::string& hive);
   void close_hive();
 
+  const GuestSettings settings_;
+  const GuestAlive alive_;
   std::unique_ptr<GuestfsHandle> handle_;
   const bool any_writable_;
   bool mounted_ = false;

@@ -27,8 +27,7 @@ constexpr int kZstdWindowLog = 27;
 class GzipDecoder : public StreamDecoder {
  public:
   Step step(std::string_view in, std::span<char> out) override {
-    const auto step =
-        stream_.step(std::as_bytes(std::span(in)), std::as_writable_bytes(out));
+    const auto step = stream_.step(std::as_bytes(std::span(in)), std::as_writable_bytes(out));
     if (!step) damaged("gzip");
     return {step->taken, step->made, step->ended};
   }

@@ -46,8 +46,8 @@ bool is_ovf(std::string bytes) {
 }  // namespace
 
 bool is_archive(ContentKind kind) {
-  return kind == ContentKind::tar || kind == ContentKind::tar_gzip ||
-         kind == ContentKind::tar_xz || kind == ContentKind::zip;
+  return kind == ContentKind::tar || kind == ContentKind::tar_gzip || kind == ContentKind::tar_xz ||
+         kind == ContentKind::zip;
 }
 
 ContentKind content_kind(const SourceFile& file) {

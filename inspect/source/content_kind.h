@@ -25,8 +25,9 @@ enum class ContentKind {
 /// True for what has members: tar, plain or compressed, and zip.
 bool is_archive(ContentKind kind);
 
-/// Looks at no more than 64 KiB, of what is compressed at what that holds. An XML document is an OVF if it has an Envelope element, a libvirt domain
-/// if its root is <domain>. Never `disk`: that is for bare_disks.h to say.
+/// Looks at no more than 64 KiB, of what is compressed at what that holds. An XML document is an
+/// OVF if it has an Envelope element, a libvirt domain if its root is <domain>. Never `disk`: that
+/// is for bare_disks.h to say.
 ContentKind content_kind(const SourceFile& file);
 
 }  // namespace v2vfs::inspect

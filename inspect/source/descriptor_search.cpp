@@ -76,7 +76,7 @@ class Search {
     if (::stat(real.c_str(), &st) != 0) throw errno_error(fmt::format("\"{}\"", clean_text(path)));
     if (S_ISDIR(st.st_mode)) {
       roots_.push_back(std::make_shared<const SourceRoot>(real));
-      return search(roots_.back(), "", 0);
+      return add_folder(roots_.back());
     }
     const auto root = std::make_shared<const SourceRoot>(std::string(folder_part(real)));
     roots_.push_back(root);
@@ -84,6 +84,15 @@ class Search {
     const SourceFile file = FolderFiles(root, "").open(name);
     const ContentKind kind = content_kind(file);
     add(root, name, is_disk(kind, file, name) ? ContentKind::disk : kind);
+  }
+
+  /// One that has nothing is said: it may be a mistyped one, or a share that is not mounted.
+  void add_folder(const std::shared_ptr<const SourceRoot>& root) {
+    const std::size_t before = seen_;
+    search(root, "", 0);
+    if (seen_ > before) return;
+    add_problem("no-machine",
+                fmt::format("\"{}\" holds no machine and no disk", clean_text(root->path())));
   }
 
   static bool is_disk(ContentKind kind, const SourceFile& file, const std::string& name) {
@@ -136,6 +145,7 @@ class Search {
   void add(const std::shared_ptr<const SourceRoot>& root, const std::string& name,
            ContentKind kind) {
     Descriptor descriptor{root, name, kind};
+    ++seen_;
     if (!paths_.insert(descriptor.path()).second) return;
     if (found_.descriptors.size() < kMostDescriptors) {
       found_.descriptors.push_back(std::move(descriptor));
@@ -145,6 +155,7 @@ class Search {
   }
 
   void add_disk(const std::shared_ptr<const SourceRoot>& root, const std::string& name) {
+    ++seen_;
     if (found_.disks.size() < kMostDisks) found_.disks.push_back({root, name});
   }
 
@@ -156,6 +167,7 @@ class Search {
 
   SearchResult found_;
   std::set<std::string> paths_;
+  std::size_t seen_ = 0;  // descriptors and disks, also those that were found before
   SourceRoots roots_;
 };
 

@@ -156,8 +156,7 @@ ManifestSignature check_manifest_signature(const SourceFiles& files,
                         : "there is a certificate, but no manifest that it could be of");
   }
   try {
-    const auto signer =
-        check_signature(*manifest, signature->kind, signature->bytes, *certificate);
+    const auto signer = check_signature(*manifest, signature->kind, signature->bytes, *certificate);
     if (!signer) return bad("the manifest is not the one that was signed");
     return outcome_for(*signer);
   } catch (const Error& error) {

@@ -47,9 +47,10 @@ struct SourceOptions {
 /// True for "libvirt+qemu:///system" and the like, which is no path.
 bool is_libvirt_uri(std::string_view path);
 
-/// Reads SOURCE...: a libvirt URI behind "libvirt+", an .ova, .ovf or .vmx, a Xen configuration, a libvirt domain, a disk, or a
-/// folder of them (links on the way to SOURCE itself are followed). Files that a description names
-/// by an absolute path are used if they lie below one of the folders in `paths`. Opens read-only, writes nothing. Throws Error if nothing at all could be read; a
+/// Reads SOURCE...: a libvirt URI behind "libvirt+", an .ova, .ovf or .vmx, a Xen configuration, a
+/// libvirt domain, a disk, or a folder of them (links on the way to SOURCE itself are followed).
+/// Files that a description names by an absolute path are used if they lie below one of the folders
+/// in `paths`. Opens read-only, writes nothing. Throws Error if nothing at all could be read; a
 /// single bad descriptor among others is a problem in the result.
 FoundSource find_machines(const std::vector<std::string>& paths, const SourceOptions& options);
 

@@ -13,7 +13,8 @@ namespace v2vfs::inspect {
 
 /// The members of an OVA (DSP0243 5.3: a tar archive), read in place: a member is a range of the
 /// archive, which may itself be what a compressed file holds. Only regular files count; links,
-/// devices, sparse members and names that lead outside are left out and said. The archive is not kept open between calls. Thread safe.
+/// devices, sparse members and names that lead outside are left out and said. The archive is not
+/// kept open between calls. Thread safe.
 class TarFiles : public ArchiveFiles {
  public:
   using OpenArchive = std::function<SourceFile()>;

@@ -15,9 +15,9 @@
 #include "inspect/source/ovf_notes.h"
 #include "inspect/source/ovf_units.h"
 #include "inspect/source/source_name.h"
+#include "inspect/source/spec_words.h"
 #include "inspect/source/xl_disk.h"
 #include "inspect/source/xl_syntax.h"
-#include "inspect/source/spec_words.h"
 
 namespace v2vfs::inspect {
 namespace xl {

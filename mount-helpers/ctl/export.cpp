@@ -103,6 +103,7 @@ int export_vms(const ExportOptions& options) {
   catch_interrupts();
   const std::vector<Place> vms = places_of({options.words.begin(), options.words.end() - 1});
   const std::string destination = absolute_destination(options.words.back());
+  const MadeFolder made(destination);
   ExportRun shared(options.quiet);
   shared.verify = options.verify;
   std::vector<Job> jobs = prepare(vms, destination, shared);

@@ -192,6 +192,7 @@ int pull_vm(const PullOptions& options) {
   const LibvirtHost host(options.uri);
   LibvirtDomain domain = running_domain(host, vm);
   const std::string destination = absolute_destination(options.destination);
+  const MadeFolder made(destination);
   Pull pull(host, domain, vm, destination, options.quiet);
   pull.run();
   if (!options.quiet) {

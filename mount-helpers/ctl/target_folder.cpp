@@ -21,10 +21,6 @@ bool exists(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0;
 }
 
-void make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) throw errno_error(path);
-}
-
 [[noreturn]] void refuse(const std::string& path) {
   throw Error(EEXIST,
               "{} is there already and is not overwritten: remove it, or choose another DEST",
@@ -33,11 +29,18 @@ void make_folder(const std::string& path) {
 
 }  // namespace
 
+MadeFolder::MadeFolder(std::string path) : path_(std::move(path)) {
+  made_ = ::mkdir(path_.c_str(), 0755) == 0;
+  if (!made_ && errno != EEXIST) throw errno_error(path_);
+}
+
+MadeFolder::~MadeFolder() {
+  if (made_) ::rmdir(path_.c_str());  // refused if it has anything in it
+}
+
 TargetFolder::TargetFolder(const std::string& destination, const Place& vm,
                            const std::vector<std::string>& disks)
-    : path_(destination + "/" + vm.vm) {
-  make_folder(destination);
-  make_folder(path_);
+    : path_(destination + "/" + vm.vm), made_(path_) {
   folder_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder_) throw errno_error(path_);
   if (::flock(folder_.get(), LOCK_EX | LOCK_NB) != 0) {

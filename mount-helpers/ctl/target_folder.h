@@ -9,9 +9,22 @@
 
 namespace v2vfs::ctl {
 
-/// DEST/VM/, made with DEST if need be; nobody else copies into it while this lives. Throws Error:
-/// EEXIST where one of `disks` is there already, or a domain.xml, and was not made by a copy that
-/// has still to be ended (FILE.record).
+/// A folder that is made if it is not there, and is gone again if it was made for nothing.
+class MadeFolder {
+ public:
+  explicit MadeFolder(std::string path);
+  MadeFolder(const MadeFolder&) = delete;
+  MadeFolder& operator=(const MadeFolder&) = delete;
+  ~MadeFolder();
+
+ private:
+  const std::string path_;
+  bool made_ = false;
+};
+
+/// DEST/VM/ in a DEST that is there, made if need be; nobody else copies into it while this lives.
+/// Throws Error: EEXIST where one of `disks` is there already, or a domain.xml, and was not made by
+/// a copy that has still to be ended (FILE.record).
 class TargetFolder {
  public:
   TargetFolder(const std::string& destination, const Place& vm,
@@ -31,7 +44,8 @@ class TargetFolder {
  private:
   void check_disk(const std::string& name) const;
 
-  std::string path_;
+  const std::string path_;
+  const MadeFolder made_;
   UniqueFd folder_;
 };
 

@@ -201,8 +201,9 @@ def another_users_mount():
 
 
 def full_output():
-    with open("/dev/full", "w") as full:
-        for words in (["--help"], ["status"]):
+    with Scene() as scene, open("/dev/full", "w") as full:
+        mounted = scene.mount(two_vms(scene))
+        for words in (["--help"], ["status", str(mounted.point)]):
             expect(subprocess.run([CTL, *words], stdout=full, stderr=subprocess.DEVNULL, check=False).returncode, FAILED, words)
 
 

@@ -214,7 +214,8 @@ def target_is_full():
         name = mounted.vms()[0]
         with SmallDisk(scene.folder / "small", 64) as small:
             ctl("export", mounted.vm(), small, code=FAILED, says="free, and 25")  # 256 MiB
-            expect([path for path in small.rglob("*") if path.is_file()], [], "files on a disk that is too small")
+            expect([path.name for path in small.iterdir() if path.name != "lost+found"], [],
+                   "what is left on a disk that is too small")
         with SmallDisk(scene.folder / "small-2", 300) as small:
             child = stopped(mounted, small)
             filler = small / "filler"

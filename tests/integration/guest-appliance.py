@@ -321,6 +321,7 @@ class Suite:
             reader.ask("mount", self.array(reader), "/many", "")
             time.sleep(5)
             reader.ask("sync")
+            self.start_anew(reader)
             reader.ask("finish")
             reader.refuse(errno.EIO, "stat", "/")
         self.members_differ()
@@ -332,6 +333,14 @@ class Suite:
             expect(reader.ask("read", "/etc/moved", 9 * MIB - 1, 10), "yend", "its end")
             reader.refuse(errno.ENOENT, "stat", "/etc/new")
             self.killed(reader)
+
+    @staticmethod
+    def start_anew(reader):
+        """What the first appliance knew, and what a program of the guest's may have left in it, is gone."""
+        reader.ask("start_anew")
+        reader.refuse(errno.EINVAL, "stat", "/etc/hostname")
+        reader.ask("mount", "/dev/vg-0/root", "/", "", True)
+        expect(reader.ask("read", "/etc/hostname", 0, 100), "mail\n", "hostname as another appliance sees it")
 
     @staticmethod
     def array(reader) -> str:

@@ -41,6 +41,7 @@ class FolderGuest : public inspect::Guest {
     std::map<std::string, inspect::FilesystemSpace> space;  // by folder; else 1 GiB, half free
     /// What run_program() does; else it fails.
     std::function<std::string(const std::vector<std::string>&)> program;
+    std::function<void()> on_start_anew = [] {};
     std::map<std::string, inspect::FileStat> stats;  // by path: in place of the folder's own
   };
 
@@ -82,6 +83,10 @@ class FolderGuest : public inspect::Guest {
   void remove_xattr(const std::string& path, const std::string& name) override;
   std::string run_program(const std::vector<std::string>& words) override;
   void sync() override {}
+  void start_anew() override {
+    unmount_all();
+    says.on_start_anew();
+  }
   void finish() override { unmount_all(); }
 
  private:

@@ -167,6 +167,7 @@ bool change(inspect::Guest& g, const std::string& call, const json& c) {
   if (call == "set_xattr") return g.set_xattr(text(1), {text(2), text(3)}), true;
   if (call == "remove_xattr") return g.remove_xattr(text(1), text(2)), true;
   if (call == "sync") return g.sync(), true;
+  if (call == "start_anew") return g.start_anew(), true;
   if (call == "finish") return g.finish(), true;
   return false;
 }

@@ -36,8 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const std::uint32_t sectors = bytes[1];
   fuzz::MemoryFiles files;
   fuzz::add_child(files, "vmfsSparse", "VMFSSPARSE", sectors);
-  files.add("extent",
-            bytes[0] >= 128 ? make_extent(data, sectors) : data.rest());
+  files.add("extent", bytes[0] >= 128 ? make_extent(data, sectors) : data.rest());
   fuzz::check_disk(files, bytes[0] & 1);
   return 0;
 }

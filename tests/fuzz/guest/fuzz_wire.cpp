@@ -52,6 +52,7 @@ void ask_everything(GuestClient& guest) {
   guest.rpm_packages("/dev/sda");
   guest.registry_value("/", "", "");
   guest.registry_keys("/", "");
+  guest.start_anew();
   guest.finish();
 }
 

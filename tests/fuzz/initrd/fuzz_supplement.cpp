@@ -33,9 +33,8 @@ void check_place(const std::string& image, const inspect::InitrdFacts& facts) {
   if (place.tail_bytes > 0 && place.tail_offset + place.tail_bytes != image.size()) std::abort();
   const std::vector<convert::CpioFile> files = {{"lib/x.ko", 0100644, "content"}};
   const std::string tail = place.tail_bytes > 0 ? image.substr(place.tail_offset) : "";
-  const std::string changed =
-      image.substr(0, place.kept_bytes) +
-      convert::stored_supplement(place, convert::write_cpio(files), tail);
+  const std::string changed = image.substr(0, place.kept_bytes) +
+                              convert::stored_supplement(place, convert::write_cpio(files), tail);
   convert::Supplement supplement;
   supplement.entries = {"lib/x.ko"};
   supplement.archive_digest = convert::archive_digest(files);

@@ -150,6 +150,13 @@ TEST(GuestClient, keeps_the_error_of_an_appliance_that_did_not_start) {
   EXPECT_FALSE(served.client->usable());
 }
 
+TEST(GuestClient, goes_on_with_a_reader_that_was_started_anew) {
+  Served served;
+  served.client->start_anew();
+  EXPECT_TRUE(served.client->usable());
+  EXPECT_EQ(served.client->storage().devices.size(), 2U);
+}
+
 TEST(GuestClient, ends_with_finish) {
   Served served;
   served.client->finish();

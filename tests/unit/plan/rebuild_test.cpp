@@ -151,11 +151,12 @@ TEST_F(Rebuild, fails_with_what_the_tool_said) {
   EXPECT_THAT(done.result.outcomes, IsEmpty());
 }
 
-// SEMANTICS: "what an initrd still lacks is added"
+// SEMANTICS: "Then another appliance looks at the guest as if it had come so"
 TEST_F(Rebuild, sees_what_the_tool_made_and_adds_to_it) {
   const std::string better = image_of("debian12-ready");
   Words ran;
   std::string fstab;  // as the tool sees it
+  made_.guest().says.on_start_anew = [this] { stages_.emplace_back("another appliance"); };
   made_.guest().says.program = [&](const Words& words) {
     ran = words;
     fstab = *inspect::read_whole(made_.guest(), "/etc/fstab", 1 << 20);
@@ -170,7 +171,7 @@ TEST_F(Rebuild, sees_what_the_tool_made_and_adds_to_it) {
   // The image's udev would name the cards otherwise: that is added.
   EXPECT_THAT(image(), AllOf(StartsWith(better), Ne(better)));
   EXPECT_THAT(stages_, ElementsAre("inspecting", "writing", "rebuilding initrds", "inspecting",
-                                   "making initrds"));
+                                   "another appliance", "making initrds"));
 }
 
 TEST_F(Rebuild, says_that_a_tool_wrote_nothing) {

@@ -170,6 +170,19 @@ TEST(Discovery, throws_where_nothing_can_be_read) {
   EXPECT_EQ(errno_of(folder.path("zipped.ova")), EIO);
 }
 
+TEST(Discovery, says_that_one_of_several_folders_holds_nothing) {
+  const TempFolder folder;
+  folder.write("web/web.ovf", small_ovf("web", "d"));
+  folder.write("web/d", "x");
+  folder.write("empty/README", "x");
+  const std::string web = folder.path("web");
+  const FoundSource source = find_machines({web, folder.path("empty"), web}, {});
+  EXPECT_THAT(folders(source), ElementsAre("web"));
+  ASSERT_EQ(source.problems.size(), 1u);
+  EXPECT_EQ(source.problems[0].code, "no-machine");
+  EXPECT_THAT(source.problems[0].what, HasSubstr("empty\" holds no machine and no disk."));
+}
+
 // SEMANTICS: "Links below the folder are not followed"
 TEST(Discovery, follows_links_to_the_source_but_none_in_it) {
   const TempFolder folder;

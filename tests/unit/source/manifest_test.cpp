@@ -58,7 +58,8 @@ TEST_F(ManifestFiles, a_changed_file_is_said_with_both_digests) {
   EXPECT_EQ(check_digest(files(), {"a", DigestKind::sha256, kSha256OfAbc}, always), "");
   const auto wrong = check_digest(files(), {"b", DigestKind::sha256, kSha256OfAbc}, always);
   EXPECT_THAT(*wrong, HasSubstr(kSha256OfAbc));
-  EXPECT_FALSE(check_digest(files(), {"a", DigestKind::sha256, kSha256OfAbc}, [](std::uint64_t) { return false; }));
+  EXPECT_FALSE(check_digest(files(), {"a", DigestKind::sha256, kSha256OfAbc},
+                            [](std::uint64_t) { return false; }));
 }
 
 TEST_F(ManifestFiles, a_name_outside_is_not_read) {

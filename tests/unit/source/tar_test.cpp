@@ -182,7 +182,8 @@ TEST_F(Tar, leaves_out_what_is_no_plain_file) {
   EXPECT_THAT(files.names(), ElementsAre("seven"));
   EXPECT_EQ(content(files, "seven"), "kept");
   EXPECT_EQ(files.archive_names().ignored().size(), 8u);
-  EXPECT_THAT(files.archive_names().ignored(), Contains(HasSubstr("\"a.ovf\" is left out: it is a symbolic link")));
+  EXPECT_THAT(files.archive_names().ignored(),
+              Contains(HasSubstr("\"a.ovf\" is left out: it is a symbolic link")));
 }
 
 TEST_F(Tar, leaves_out_names_that_lead_outside) {

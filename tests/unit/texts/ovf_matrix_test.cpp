@@ -238,9 +238,7 @@ std::map<std::string, std::string> texts() {
   return all;
 }
 
-TEST(OvfMatrix, has_no_empty_row) {
-  testing::expect_no_empty_row("ovf", kRows, texts());
-}
+TEST(OvfMatrix, has_no_empty_row) { testing::expect_no_empty_row("ovf", kRows, texts()); }
 
 }  // namespace
 }  // namespace v2vfs::inspect
