@@ -28,7 +28,8 @@ Ruling refuse(int error_number, std::string sentence) {
 
 Ruling not_shut_down() {
   return refuse(EBUSY,
-                "the guest was not shut down when the VM last ran: start it and shut it down, or "
+                "the guest was not shut down when the VM last ran: start it and shut it down; if "
+                "it is off (a btrfs does not say), "
                 "write force to ctl");
 }
 

@@ -130,7 +130,8 @@ void Vm::add_edits_to(VmStatus& status) const {
   } else if (standing.not_shut_down && !status.pending_edits.empty()) {
     status.failure = {"not-shut-down",
                       "edits wait because the guest was not shut down when the VM last ran",
-                      "start the VM and shut it down, or write force to ctl"};
+                      "start the VM and shut it down; if it is off (a btrfs does not say), "
+                      "write force to ctl"};
   }
 }
 

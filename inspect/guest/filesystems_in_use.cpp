@@ -68,10 +68,6 @@ bool ext_in_use(std::string_view superblock) {
   return !has_journal && !(little(superblock, 0x3A, 2) & kValid);
 }
 
-bool btrfs_in_use(std::string_view superblock) {
-  return superblock.substr(0x40, 8) == "_BHRfS_M" && little(superblock, 0x60, 8) != 0;
-}
-
 XfsLog xfs_log(std::string_view superblock) {
   const std::uint64_t block = big(superblock, 4, 4), start = big(superblock, 48, 8);
   const std::uint64_t blocks = big(superblock, 96, 4), group = big(superblock, 84, 4);
@@ -118,7 +114,6 @@ bool is_in_use(Guest& guest, const BlockDevice& device) {
     return bytes;
   };
   if (device.type.starts_with("ext")) return ext_in_use(read(1024, 1024));
-  if (device.type == "btrfs") return btrfs_in_use(read(64 << 10, 4096));
   if (device.type != "xfs") return false;
   const XfsLog log = xfs_log(read(0, kSector));
   return xfs_in_use(log.sectors, [&](std::uint64_t first, std::uint64_t count) {
@@ -133,6 +128,11 @@ std::vector<std::string> filesystems_in_use(Guest& guest, const Storage& storage
   for (const BlockDevice& device : storage.devices) {
     if (device.type == "swsuspend") {
       found.push_back(clean_text(device.name) + " holds the memory of a guest that was suspended");
+      continue;
+    }
+    if (device.type == "btrfs") {
+      found.push_back(clean_text(device.name) +
+                      " (btrfs) does not say whether the guest was shut down");
       continue;
     }
     try {

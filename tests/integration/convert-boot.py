@@ -145,6 +145,24 @@ def boot(mount: Mount, vm: str, stages: list = ()) -> None:
     expect((mount.point / vm / "disk.qcow2").stat().st_size, size, f"{vm}: size of disk.qcow2")
 
 
+# SEMANTICS: "A guest that libvirt saved (`virsh managedsave`) was not shut down."
+def saved_by_libvirt(mount: Mount, vm: str) -> None:
+    """Nobody has its disks open, and yet it remembers their files."""
+    hostname = mount.point / vm / "guest/etc/hostname"
+    with Machine(mount.point / vm / "domain.xml") as machine:
+        machine.start_and_login(PASSWORD, LOGIN_SECONDS, tries=1)
+        machine.save()
+        expect_errno(errno.EBUSY, "an edit of a guest that was saved", lambda: hostname.write_text("edited\n"))
+        expect("edited" in machine.start().command("cat /etc/hostname"), False, "the edit is in the guest")
+        machine.power_off()
+    hostname.write_text("edited\n")
+    (mount.point / vm / "ctl").write_text("apply\n")
+    with Machine(mount.point / vm / "domain.xml") as machine:
+        console = machine.start_and_login(PASSWORD, LOGIN_SECONDS, tries=1)
+        expect("edited" in console.command("cat /etc/hostname"), True, "the edit is in the guest once it was off")
+        machine.power_off()
+
+
 def mount_once_free(mount: Mount) -> None:
     """What the guest wrote is synced before the daemon ends, which takes long on a disk that is busy."""
     start = time.monotonic()
@@ -241,6 +259,7 @@ def main() -> int:
         cases.run("web-boots", lambda: boot(mount, "web", ["applying edits", "making initrds"]))
         cases.run("web-converted", lambda: check_converted(mount, "web", ("/etc/fstab",)))
         cases.run("remount", lambda: remount(mount, "web"))
+        cases.run("web-saved", lambda: saved_by_libvirt(mount, "web"), full=True)
         cases.run("web-refuses-to-start", lambda: refuse_to_start("web"), full=True)
         cases.run("db-converts", lambda: convert_by_name(mount, "db"), full=True)
         cases.run("db-boots", lambda: boot(mount, "db"), full=True)

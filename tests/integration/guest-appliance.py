@@ -338,7 +338,7 @@ class Suite:
     def start_anew(reader):
         """What the first appliance knew, and what a program of the guest's may have left in it, is gone."""
         reader.ask("start_anew")
-        reader.refuse(errno.EINVAL, "stat", "/etc/hostname")
+        reader.refuse(errno.EIO, "stat", "/etc/hostname")
         reader.ask("mount", "/dev/vg-0/root", "/", "", True)
         expect(reader.ask("read", "/etc/hostname", 0, 100), "mail\n", "hostname as another appliance sees it")
 

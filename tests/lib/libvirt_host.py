@@ -94,6 +94,11 @@ class Machine:
             time.sleep(0.5)
         self._leave_console()
 
+    def save(self) -> None:
+        """Its memory goes to a file of libvirt's, and the next start() goes on from there."""
+        self._leave_console()
+        virsh("managedsave", self.name)
+
     def _leave_console(self) -> None:
         if self.console:
             self.console.close()
@@ -102,4 +107,4 @@ class Machine:
     def __exit__(self, *exc):
         self._leave_console()
         virsh("destroy", self.name, check=False)
-        virsh("undefine", self.name, "--nvram", check=False)
+        virsh("undefine", self.name, "--nvram", "--managed-save", check=False)
