@@ -49,6 +49,15 @@ def exit_usage():
             expect(run(mount.DAEMON, word).returncode, 0, word)
 
 
+# SEMANTICS: "5 internal"
+def exit_internal():
+    """What was to be printed could not be: that is no success."""
+    with Scene() as scene, open("/dev/full", "w", encoding="ascii") as full:
+        for words in (["--help"], ["--check", scene.one_disk(SIZE)]):
+            done = subprocess.run([mount.DAEMON, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            expect((done.returncode, "could not be written" in done.stderr), (5, True), f"{words}: {done.stderr}")
+
+
 # SEMANTICS: "2 source unreadable, 3 mount failed"
 def exit_source():
     with Scene() as scene:
@@ -355,6 +364,7 @@ def over_an_automount():
 def main() -> int:
     cases = Cases("mount-start")
     cases.run("exit-usage", exit_usage)
+    cases.run("exit-internal", exit_internal)
     cases.run("exit-source", exit_source)
     cases.run("check-opens-disks", check_opens_disks)
     cases.run("exit-mount", exit_mount)
