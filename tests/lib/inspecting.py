@@ -43,7 +43,9 @@ def qemus_of(daemon) -> list:
 
 
 def start_cat(path) -> subprocess.Popen:
-    return subprocess.Popen(["cat", str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    """Ends also where nobody reads what it gives."""
+    return subprocess.Popen(["cat", str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            pipesize=1 << 20)
 
 
 def finished(cat: subprocess.Popen, seconds: float) -> tuple:
