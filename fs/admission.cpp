@@ -27,10 +27,10 @@ Ruling refuse(int error_number, std::string sentence) {
 }
 
 Ruling not_shut_down() {
-  return refuse(EBUSY,
-                "the guest was not shut down when the VM last ran: start it and shut it down; if "
-                "it is off (a btrfs does not say), "
-                "write force to ctl");
+  return refuse(
+      EBUSY,
+      "the guest was not shut down when the VM last ran, or does not say so: start it and "
+      "shut it down, or, where it is off and its memory is not saved, write force to ctl");
 }
 
 }  // namespace

@@ -107,7 +107,9 @@ inspect::FoundSource find_source(const Options& options, std::function<bool()> s
     };
   }
   try {
-    return inspect::find_machines(options.sources, given);
+    inspect::FoundSource found = inspect::find_machines(options.sources, given);
+    for (const inspect::Problem& problem : found.problems) log::warning("{}", problem.what);
+    return found;
   } catch (const Error& e) {
     throw StartError(exit_source, e.sentence());
   }

@@ -8,6 +8,7 @@
 #include "convert/guest/mount_to_write.h"
 #include "inspect/base/log.h"
 #include "inspect/base/text.h"
+#include "inspect/guest/filesystems_in_use.h"
 #include "inspect/guest/inspect_guest.h"
 
 namespace v2vfs::fs {
@@ -17,9 +18,11 @@ constexpr std::size_t kMostNamed = 3;
 
 /// Why the guest is left alone; empty: it is not. A hibernated one would go on with what it
 /// remembers of its files, wherever it comes from.
-std::string why_not_clean(const inspect::DiskFacts& disks, const WorkInput& input) {
-  if (input.may_have_run && !disks.in_use.empty()) return disks.in_use.front();
-  for (const inspect::BlockDevice& device : disks.storage.devices) {
+std::string why_not_clean(const inspect::GuestInspection& found, const WorkInput& input) {
+  if (std::string why = inspect::why_not_shut_down(found); input.may_have_run && !why.empty()) {
+    return why;
+  }
+  for (const inspect::BlockDevice& device : found.disks.storage.devices) {
     if (device.type == "swsuspend" && !input.forced) {
       return clean_text(device.name) + " holds the memory of a guest that was suspended";
     }
@@ -59,7 +62,7 @@ WorkResult apply_user_edits(inspect::Guest& guest, const WorkInput& input) {
   options.open_initrds = options.list_applications = false;
   const inspect::GuestInspection found = inspect::inspect_guest(guest, options);
   WorkResult result{WorkOutcome::promoted, "", input.last.outcome, input.last.capabilities};
-  if (result.why = why_not_clean(found.disks, input); !result.why.empty()) {
+  if (result.why = why_not_clean(found, input); !result.why.empty()) {
     result.outcome = WorkOutcome::not_clean;
     return result;
   }

@@ -18,7 +18,7 @@ namespace v2vfs::fs {
 struct InspectionTexts {
   std::string json, xml, conversion;
   std::string capabilities;  // of the converted guest; empty: it cannot be converted
-  bool shut_down = true;     // no filesystem of the guest was left as if it ran
+  bool shut_down = true;     // as its filesystems say
 };
 
 enum class InspectionFormat { json, xml, conversion, capabilities };

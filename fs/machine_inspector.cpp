@@ -10,6 +10,7 @@
 #include "convert/guest/capabilities_json.h"
 #include "convert/guest/conversion_json.h"
 #include "inspect/base/text.h"
+#include "inspect/guest/filesystems_in_use.h"
 #include "inspect/guest/inspect_guest.h"
 #include "inspect/guest/inspection_json.h"
 #include "inspect/guest/inspection_xml.h"
@@ -77,7 +78,7 @@ MachineInspector::Found MachineInspector::mount_tree(inspect::Guest& guest,
     if (!mount.mounted || mount.path == "/") continue;
     guest.mount({mount.device, mount.path, mount.subvolume, false});
   }
-  Found result{found.disks.in_use.empty(), nullptr, plan != nullptr};
+  Found result{inspect::why_not_shut_down(found).empty(), nullptr, plan != nullptr};
   if (plan) result.planned = std::make_shared<const PlannedFiles>(plan(found));
   return result;
 }
@@ -172,7 +173,7 @@ InspectionTexts MachineInspector::inspect(const std::string& vm,
   return {inspect::inspection_json(machine, found, as_of), inspect::inspection_xml(found),
           convert::conversion_json(plan),
           planned ? convert::capabilities_to_json(plan.capabilities) : "",
-          found.disks.in_use.empty()};
+          inspect::why_not_shut_down(found).empty()};
 }
 
 MachineInspector::Shown MachineInspector::show(const std::string& vm, std::uint64_t changes,

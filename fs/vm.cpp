@@ -174,6 +174,9 @@ inspect::MachineSpec Vm::whole_spec() const {
   const std::lock_guard lock(mutex_);
   inspect::MachineSpec whole = spec();
   whole.assumptions.insert(whole.assumptions.end(), guesses_.begin(), guesses_.end());
+  for (std::size_t i = 0; i < std::min(disks_.size(), whole.disks.size()); ++i) {
+    if (disks_[i]->virtual_bytes() > 0) whole.disks[i].capacity_bytes = disks_[i]->virtual_bytes();
+  }
   return whole;
 }
 

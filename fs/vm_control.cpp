@@ -127,11 +127,13 @@ void Vm::add_edits_to(VmStatus& status) const {
         "edits-failed", standing.edit_failure,
         "mend what is named and write apply to ctl, or discard-edits, which drops all "
         "edits that wait"};
-  } else if (standing.not_shut_down && !status.pending_edits.empty()) {
+  } else if (standing.not_shut_down &&
+             (!status.pending_edits.empty() || work_.conversion_was_refused())) {
     status.failure = {"not-shut-down",
-                      "edits wait because the guest was not shut down when the VM last ran",
-                      "start the VM and shut it down; if it is off (a btrfs does not say), "
-                      "write force to ctl"};
+                      "the guest was not shut down when the VM last ran, or does not say so: "
+                      "nothing is changed in it",
+                      "start the VM and shut it down, or, where it is off and its memory is not "
+                      "saved, write force to ctl"};
   }
 }
 
@@ -257,8 +259,10 @@ void Vm::expect_converted() const {
     case Conversion::none:
     case Conversion::wanted:
       if (!standing.edit_failure.empty()) throw Error(EIO, folder() + ": " + standing.edit_failure);
-      throw Error(EBUSY, "{} was not converted: it was not shut down, or its disks were needed",
-                  folder());
+      throw Error(EBUSY, "{} was not converted: {}", folder(),
+                  standing.not_shut_down ? "it was not shut down, or does not say so: start it and "
+                                           "shut it down, or write force to ctl"
+                                         : "its disks were needed");
   }
 }
 

@@ -241,7 +241,10 @@ void VmWork::note_fruitless(WorkResult& result) {
 void VmWork::end(Work work, WorkResult result) {
   if (work == Work::converter) {
     const std::lock_guard lock(mutex_);
-    fruitless_ = result.outcome == WorkOutcome::promoted ? "" : result.conversion;
+    const bool says_why =
+        result.outcome != WorkOutcome::promoted && result.outcome != WorkOutcome::not_clean;
+    fruitless_ = says_why ? result.conversion : "";
+    was_refused_ = result.outcome == WorkOutcome::not_clean;
   }
   if (!result.why.empty()) log::warning("{}: {}", vm_, clean_text(result.why, 4096));
   gate_.finish(result.outcome, std::move(result.why));

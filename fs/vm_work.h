@@ -98,6 +98,8 @@ class VmWork {
   RunRecord last() const;
   /// conversion.json of the last conversion that was tried here and came to nothing; empty: none.
   std::string fruitless_conversion() const;
+  /// The last one was refused: the guest may still remember its files.
+  bool conversion_was_refused() const { return was_refused_; }
   /// What runs is ended, and nothing of it is kept, unless it is committed already.
   void stop() { stop_.request_stop(); }
 
@@ -124,6 +126,7 @@ class VmWork {
   std::stop_source stop_;
   std::atomic<bool> blocked_ = false;
   std::atomic<bool> looks_closely_ = false;
+  std::atomic<bool> was_refused_ = false;
   std::atomic<const char*> stage_ = nullptr;
   std::mutex working_;                // one run, or one try to settle; before mutex_
   std::string work_folder_;           // set by attach()

@@ -46,7 +46,7 @@ struct DiskSpec {
   /// Empty: the file itself says.
   std::vector<std::string> parents;
   DiskFormat format = DiskFormat::unknown;
-  std::optional<std::uint64_t> capacity_bytes;  // as the descriptor says; the file itself decides
+  std::optional<std::uint64_t> capacity_bytes;  // as described, until the file itself was opened
   std::optional<std::uint64_t> file_bytes;      // as the descriptor says
   std::optional<std::size_t> controller;        // index into MachineSpec::controllers
   unsigned unit = 0;                            // AddressOnParent

@@ -11,6 +11,7 @@
 #include "convert/guest/rebuild_initrds.h"
 #include "inspect/base/error.h"
 #include "inspect/base/text.h"
+#include "inspect/guest/filesystems_in_use.h"
 
 namespace v2vfs::convert {
 namespace {
@@ -173,8 +174,9 @@ Conversion convert_guest(Guest& guest, const ConversionRequest& request) {
   const GuestInspection found = inspect::inspect_guest(guest, request.inspect);
   Conversion done;
   done.plan = plan_conversion(found, request.spec, request.options);
-  if (request.expect_shut_down && !found.disks.in_use.empty()) {
-    return ended(std::move(done.plan), "not-shut-down", found.disks.in_use.front());
+  if (std::string why = inspect::why_not_shut_down(found);
+      request.expect_shut_down && !why.empty()) {
+    return ended(std::move(done.plan), "not-shut-down", std::move(why));
   }
   if (done.plan.state == PlanState::unsupported) {
     std::string reason = done.plan.reason;

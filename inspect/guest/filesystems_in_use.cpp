@@ -6,6 +6,7 @@
 
 #include "inspect/base/error.h"
 #include "inspect/base/text.h"
+#include "inspect/guest/fstab.h"
 
 namespace v2vfs::inspect {
 namespace {
@@ -68,6 +69,15 @@ bool ext_in_use(std::string_view superblock) {
   return !has_journal && !(little(superblock, 0x3A, 2) & kValid);
 }
 
+bool btrfs_in_use(std::string_view superblock) {
+  return superblock.substr(0x40, 8) == "_BHRfS_M" && little(superblock, 0x60, 8) != 0;
+}
+
+bool fat_unmounted(std::string_view sector) {
+  const bool is_fat32 = little(sector, 0x16, 2) == 0;  // sectors of a FAT12's or FAT16's table
+  return little(sector, 0x1FE, 2) == 0xAA55 && !(little(sector, is_fat32 ? 0x41 : 0x25, 1) & 1);
+}
+
 XfsLog xfs_log(std::string_view superblock) {
   const std::uint64_t block = big(superblock, 4, 4), start = big(superblock, 48, 8);
   const std::uint64_t blocks = big(superblock, 96, 4), group = big(superblock, 84, 4);
@@ -107,43 +117,77 @@ bool xfs_in_use(
 
 namespace {
 
-bool is_in_use(Guest& guest, const BlockDevice& device) {
+enum class Left { in_use, unmounted, untold, unknown_kind };
+
+Left left_of(Guest& guest, const BlockDevice& device) {
   const auto read = [&](std::uint64_t offset, std::size_t length) {
     std::string bytes = guest.read_device(device.name, offset, length);
     if (bytes.size() < length) throw Error(EIO, "{} is cut off", clean_text(device.name));
     return bytes;
   };
-  if (device.type.starts_with("ext")) return ext_in_use(read(1024, 1024));
-  if (device.type != "xfs") return false;
+  const auto say = [](bool in_use) { return in_use ? Left::in_use : Left::unmounted; };
+  if (device.type.starts_with("ext")) return say(ext_in_use(read(1024, 1024)));
+  if (device.type == "btrfs")
+    return btrfs_in_use(read(64 << 10, 4096)) ? Left::in_use : Left::untold;
+  if (device.type == "vfat")
+    return fat_unmounted(read(0, kSector)) ? Left::unmounted : Left::unknown_kind;
+  if (device.type != "xfs") return Left::unknown_kind;
   const XfsLog log = xfs_log(read(0, kSector));
-  return xfs_in_use(log.sectors, [&](std::uint64_t first, std::uint64_t count) {
+  return say(xfs_in_use(log.sectors, [&](std::uint64_t first, std::uint64_t count) {
     return read(log.offset + first * kSector, count * kSector);
-  });
+  }));
+}
+
+void look_at(Guest& guest, const BlockDevice& device, FilesystemsLeft& found) {
+  try {
+    const Left left = left_of(guest, device);
+    if (left == Left::unmounted) found.unmounted.push_back(device.name);
+    if (left == Left::untold) found.untold.push_back(device.name);
+    if (left != Left::in_use) return;
+    found.in_use.push_back(
+        fmt::format("{} ({}) was not unmounted", clean_text(device.name), clean_text(device.type)));
+  } catch (const Error& e) {
+    found.in_use.push_back(e.sentence());
+  }
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& device) {
+  return std::find(list.begin(), list.end(), device) != list.end();
+}
+
+/// While the guest runs it is mounted, and to be written to.
+bool is_mounted_by_fstab(const MountpointFacts& point) {
+  const FstabEntry entry{0, "", "", "", point.options, 0};
+  for (const char* const option : {"ro", "noauto", "x-systemd.automount"}) {
+    if (entry.has_option(option)) return false;
+  }
+  return !point.spec.empty() && point.mounted;
 }
 
 }  // namespace
 
-std::vector<std::string> filesystems_in_use(Guest& guest, const Storage& storage) {
-  std::vector<std::string> found;
+FilesystemsLeft filesystems_left(Guest& guest, const Storage& storage) {
+  FilesystemsLeft found;
   for (const BlockDevice& device : storage.devices) {
-    if (device.type == "swsuspend") {
-      found.push_back(clean_text(device.name) + " holds the memory of a guest that was suspended");
-      continue;
-    }
-    if (device.type == "btrfs") {
-      found.push_back(clean_text(device.name) +
-                      " (btrfs) does not say whether the guest was shut down");
-      continue;
-    }
-    try {
-      if (!is_in_use(guest, device)) continue;
-      found.push_back(fmt::format("{} ({}) was not unmounted", clean_text(device.name),
-                                  clean_text(device.type)));
-    } catch (const Error& e) {
-      found.push_back(e.sentence());
-    }
+    if (device.type != "swsuspend") continue;
+    found.in_use.push_back(clean_text(device.name) +
+                           " holds the memory of a guest that was suspended");
   }
+  for (const BlockDevice& device : storage.devices) look_at(guest, device, found);
   return found;
+}
+
+std::string why_not_shut_down(const GuestInspection& inspection) {
+  const FilesystemsLeft& left = inspection.disks.left;
+  if (!left.in_use.empty()) return left.in_use.front();
+  const GuestFacts* const guest = inspection.chosen_guest();
+  std::string untold = guest || left.untold.empty() ? "" : left.untold.front();
+  for (const MountpointFacts& point : guest ? guest->mountpoints : std::vector<MountpointFacts>()) {
+    if (is_mounted_by_fstab(point) && contains(left.unmounted, point.device)) return "";
+    if (contains(left.untold, point.device)) untold = point.device;
+  }
+  if (untold.empty()) return "";
+  return clean_text(untold) + " (btrfs) does not say whether the guest was shut down";
 }
 
 }  // namespace v2vfs::inspect

@@ -125,6 +125,9 @@ struct PackageEntry {
   std::string release;
   std::string epoch;
   std::string arch;
+  std::string url;
+  std::string summary;
+  std::string description;
 };
 
 /// Of a Windows registry: one value, as hivex has it (type as REG_*).

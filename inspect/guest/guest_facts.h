@@ -61,6 +61,10 @@ struct Application {
   std::string arch;
   std::string publisher;
   std::string install_path;
+  std::string url;
+  std::string source_package;
+  std::string summary;      // a line
+  std::string description;  // lines; at most kDescriptionBytes
 };
 
 enum class DriverState { absent, module, builtin };
@@ -259,6 +263,12 @@ struct BtrfsFacts {
   std::vector<BtrfsSubvolume> subvolumes;
 };
 
+/// What the filesystems say of how the guest ended.
+struct FilesystemsLeft {
+  std::vector<std::string> in_use;  // sentences: what a guest that was shut down does not leave
+  std::vector<std::string> unmounted, untold;  // devices: those that say so, those that cannot
+};
+
 /// All disks of the machine together.
 struct DiskFacts {
   Storage storage;
@@ -266,7 +276,7 @@ struct DiskFacts {
   std::string esp;                        // device of the EFI system partition
   std::vector<LuksFacts> luks;
   std::vector<BtrfsFacts> btrfs;
-  std::vector<std::string> in_use;  // sentences: what a guest that is shut down does not leave
+  FilesystemsLeft left;
 };
 
 struct GuestInspection {

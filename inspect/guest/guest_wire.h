@@ -36,17 +36,19 @@ constexpr std::uint32_t kMostElements = 200'000;   // of one list
 constexpr std::size_t kMostSentenceBytes = 4096;
 
 /// Every call of Guest, once: its number on the wire, and the server's table.
-#define V2VFS_GUEST_CALLS(X)                                                                    \
-  X(storage)                                                                                    \
-  X(unlock)                                                                                     \
-  X(btrfs_subvolumes)                                                                           \
-  X(read_device)                                                                                \
-  X(mount)                                                                                      \
-  X(unmount_all)                                                                                \
-  X(space) X(stat) X(list) X(readlink) X(read) X(xattrs) X(resolve) X(resolve_case)             \
-      X(rpm_packages) X(registry_value) X(registry_keys) X(write_file) X(append) X(truncate)    \
-          X(rename) X(remove) X(make_directory) X(make_symlink) X(set_permissions) X(set_owner) \
-              X(set_xattr) X(remove_xattr) X(run_program) X(sync) X(start_anew) X(finish)
+#define V2VFS_GUEST_CALLS(X)                                                                     \
+  X(storage)                                                                                     \
+  X(unlock)                                                                                      \
+  X(btrfs_subvolumes)                                                                            \
+  X(read_device)                                                                                 \
+  X(mount)                                                                                       \
+  X(unmount_all)                                                                                 \
+  X(space)                                                                                       \
+  X(stat)                                                                                        \
+  X(list) X(readlink) X(read) X(xattrs) X(resolve) X(resolve_case) X(rpm_packages)               \
+      X(registry_value) X(registry_keys) X(write_file) X(append) X(truncate) X(rename) X(remove) \
+          X(make_directory) X(make_symlink) X(set_permissions) X(set_owner) X(set_xattr)         \
+              X(remove_xattr) X(run_program) X(sync) X(start_anew) X(finish)
 
 enum class GuestCall : std::uint8_t {
   start,  // not Guest's: the settings, always first
@@ -106,7 +108,7 @@ inline auto fields(FilesystemSpace& v) {
   return std::tie(v.bytes, v.free_bytes, v.files, v.free_files);
 }
 inline auto fields(PackageEntry& v) {
-  return std::tie(v.name, v.version, v.release, v.epoch, v.arch);
+  return std::tie(v.name, v.version, v.release, v.epoch, v.arch, v.url, v.summary, v.description);
 }
 inline auto fields(RegistryValue& v) { return std::tie(v.type, v.bytes); }
 inline auto fields(GuestMount& v) {

@@ -276,10 +276,16 @@ void GuestfsGuest::sync() {
 }
 
 void GuestfsGuest::start_anew() {
-  finish();
-  unlocked_.clear();
-  handle_.reset();
-  handle_ = std::make_unique<GuestfsHandle>(settings_, alive_);
+  try {
+    finish();
+    unlocked_.clear();
+    handle_.reset();
+    handle_ = std::make_unique<GuestfsHandle>(settings_, alive_);
+  } catch (const GuestGone&) {
+    throw;
+  } catch (const Error& e) {
+    throw GuestGone(e.error_number(), e.sentence());
+  }
 }
 
 void GuestfsGuest::finish() {

@@ -21,7 +21,7 @@ constexpr const char* kKernelWords = "md_mod.start_ro=1";
 // QEMU before 8.0 translates code once for each address that it is seen at, and a write to a page
 // walks all that was made of it: after some ten thousand programs, each with its libc elsewhere,
 // the kernel zeroes such a page a byte in 0.4 ms.
-constexpr const char* kTcgKernelWords = "md_mod.start_ro=1 norandmaps";
+constexpr const char* kTcgKernelWords = " norandmaps";
 constexpr std::string_view kSocketFolder = "/tmp/libguestfs";
 
 /// The path that a socket of this process is bound to; empty: none.
@@ -76,7 +76,8 @@ void GuestfsHandle::configure(const GuestSettings& settings) {
   ::guestfs_set_error_handler(g_, nullptr, nullptr);  // nothing to stderr
   ::guestfs_set_event_callback(g_, on_event,
                                GUESTFS_EVENT_APPLIANCE | GUESTFS_EVENT_PROGRESS |
-                                   GUESTFS_EVENT_LAUNCH_DONE | GUESTFS_EVENT_WARNING,
+                                   GUESTFS_EVENT_ENTER | GUESTFS_EVENT_LAUNCH_DONE |
+                                   GUESTFS_EVENT_WARNING,
                                0, this);
   check(::guestfs_set_program(g_, "v2vfs"), "libguestfs");
   check(::guestfs_set_backend(g_, "direct"), "libguestfs");
@@ -85,8 +86,8 @@ void GuestfsHandle::configure(const GuestSettings& settings) {
   }
   check(::guestfs_set_memsize(g_, static_cast<int>(settings.memory_mib)), "libguestfs");
   check(::guestfs_set_network(g_, 0), "libguestfs");
-  check(::guestfs_set_append(g_, settings.force_tcg ? kTcgKernelWords : kKernelWords),
-        "libguestfs");
+  const std::string words = std::string(kKernelWords) + (settings.force_tcg ? kTcgKernelWords : "");
+  check(::guestfs_set_append(g_, words.c_str()), "libguestfs");
   check(::guestfs_set_tmpdir(g_, settings.temporary_folder.c_str()), settings.temporary_folder);
   check(::guestfs_set_cachedir(g_, settings.cache_folder.c_str()), settings.cache_folder);
 }
@@ -131,9 +132,11 @@ void GuestfsHandle::on_event(guestfs_h*, void* opaque, std::uint64_t event, int,
           self.console_.size() - std::min(self.console_.size(), kConsoleBytes);
       self.console_.erase(0, too_many);
     }
-    // A kernel that is stuck goes on saying so.
+    // Not what the console says: a kernel that is stuck goes on saying so. The next of several
+    // calls shows that the one before was answered.
+    const bool moves = event == GUESTFS_EVENT_PROGRESS || event == GUESTFS_EVENT_ENTER;
     if (!self.launched_) self.alive_(GuestProgress::launching);
-    if (event == GUESTFS_EVENT_PROGRESS) self.alive_(GuestProgress::alive);
+    if (self.launched_ && moves) self.alive_(GuestProgress::alive);
   } catch (...) {  // no exception passes through C; a lost sign of life is no harm
   }
 }

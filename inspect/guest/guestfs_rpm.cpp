@@ -9,6 +9,7 @@
 #include "inspect/base/text.h"
 #include "inspect/guest/guestfs_guest.h"
 #include "inspect/guest/guestfs_handle.h"
+#include "inspect/guest/limits.h"
 
 namespace v2vfs::inspect {
 
@@ -27,8 +28,9 @@ std::vector<PackageEntry> GuestfsGuest::rpm_packages(const std::string& root_dev
   for (std::uint32_t i = 0; i < found->len; ++i) {
     const guestfs_application2& each = found->val[i];
     packages.push_back({each.app2_name, each.app2_version, each.app2_release,
-                        each.app2_epoch > 0 ? std::to_string(each.app2_epoch) : "",
-                        each.app2_arch});
+                        each.app2_epoch > 0 ? std::to_string(each.app2_epoch) : "", each.app2_arch,
+                        each.app2_url, each.app2_summary,
+                        std::string(each.app2_description).substr(0, kDescriptionBytes)});
   }
   return packages;
 }

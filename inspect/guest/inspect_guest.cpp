@@ -51,7 +51,7 @@ DiskFacts find_disks(Guest& guest, GuestReader& reader, const InspectOptions& op
     });
   }
   find_firmware(disks);
-  disks.in_use = filesystems_in_use(guest, disks.storage);
+  disks.left = filesystems_left(guest, disks.storage);
   return disks;
 }
 

@@ -16,6 +16,11 @@ void add(pugi::xml_node parent, const char* name, const std::string& text) {
   parent.append_child(name).text().set(clean_text(text, kLongestText).c_str());
 }
 
+void add_lines(pugi::xml_node parent, const char* name, const std::string& text) {
+  if (text.empty()) return;
+  parent.append_child(name).text().set(clean_multiline(text).c_str());
+}
+
 /// libguestfs names a subvolume with its filesystem: "btrfsvol:/dev/sda2/@".
 std::string mountable(const std::string& device, const std::string& subvolume) {
   return subvolume.empty() ? device : "btrfsvol:" + device + "/" + subvolume;
@@ -79,6 +84,10 @@ void add_applications(pugi::xml_node system, const GuestFacts& guest) {
     add(node, "arch", application.arch);
     add(node, "install_path", application.install_path);
     add(node, "publisher", application.publisher);
+    add(node, "url", application.url);
+    add(node, "source_package", application.source_package);
+    add(node, "summary", application.summary);
+    add_lines(node, "description", application.description);
   }
 }
 

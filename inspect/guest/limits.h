@@ -21,6 +21,7 @@ constexpr std::size_t kFilesystems = 200;  // tried for roots
 constexpr std::size_t kSubvolumesTried = 64;
 constexpr std::size_t kRoots = 16;
 constexpr std::size_t kPackages = 50'000;
+constexpr std::size_t kDescriptionBytes = 8 << 10;  // of a package
 constexpr std::size_t kKernels = 32;
 constexpr std::size_t kBootEntries = 200;
 constexpr std::size_t kNics = 256;

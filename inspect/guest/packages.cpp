@@ -84,6 +84,9 @@ std::vector<Application> rpm_applications(GuestReader& reader, const std::string
       application.release = std::move(package.release);
       application.epoch = package.epoch == "0" ? "" : std::move(package.epoch);
       application.arch = std::move(package.arch);
+      application.url = std::move(package.url);
+      application.summary = std::move(package.summary);
+      application.description = std::move(package.description);
       found.push_back(std::move(application));
     }
   });
@@ -107,6 +110,40 @@ std::vector<Application> dpkg_applications(GuestReader& reader) {
   return parse_dpkg_status(reader.text("/var/lib/dpkg/status", kPackageFileBytes).value_or(""));
 }
 
+void add_line(std::string& description, std::string_view line) {
+  if (description.size() + line.size() >= kDescriptionBytes) return;
+  if (!description.empty()) description += '\n';
+  description += line;
+}
+
+/// A paragraph of dpkg's status: fields, and lines of the last one behind a blank (deb-control(5)).
+struct DpkgPackage {
+  Application found;
+  bool installed = false;
+  bool is_described = false;  // the last field was Description
+
+  void take(std::string_view line) {
+    if (line.starts_with(' ')) {
+      if (is_described) add_line(found.description, line.substr(1));
+      return;
+    }
+    is_described = line.starts_with("Description:");
+    if (is_described) found.summary = value_of(line, "Description:");
+    if (line.starts_with("Package:")) found.name = value_of(line, "Package:");
+    if (line.starts_with("Architecture:")) found.arch = value_of(line, "Architecture:");
+    if (line.starts_with("Homepage:")) found.url = value_of(line, "Homepage:");
+    if (line.starts_with("Version:")) split_package_version(value_of(line, "Version:"), found);
+    if (line.starts_with("Source:")) {  // "gcc-12 (12.2.0-14)"
+      const std::string_view source = value_of(line, "Source:");
+      found.source_package = source.substr(0, source.find(' '));
+    }
+    if (line.starts_with("Status:")) {
+      const auto words = words_of(value_of(line, "Status:"));
+      installed = words.size() == 3 && words[2] == "installed";
+    }
+  }
+};
+
 }  // namespace
 
 void split_package_version(std::string_view text, Application& application) {
@@ -122,26 +159,14 @@ void split_package_version(std::string_view text, Application& application) {
 
 std::vector<Application> parse_dpkg_status(std::string_view text) {
   std::vector<Application> found;
-  Application current;
-  bool installed = false;
+  DpkgPackage current;
   each_record(
-      text,
-      [&](std::string_view line) {
-        if (line.starts_with("Package:")) current.name = value_of(line, "Package:");
-        if (line.starts_with("Architecture:")) current.arch = value_of(line, "Architecture:");
-        if (line.starts_with("Version:"))
-          split_package_version(value_of(line, "Version:"), current);
-        if (line.starts_with("Status:")) {
-          const auto words = words_of(value_of(line, "Status:"));
-          installed = words.size() == 3 && words[2] == "installed";
-        }
-      },
+      text, [&](std::string_view line) { current.take(line); },
       [&] {
-        if (installed && !current.name.empty() && found.size() < kPackages) {
-          found.push_back(std::move(current));
+        if (current.installed && !current.found.name.empty() && found.size() < kPackages) {
+          found.push_back(std::move(current.found));
         }
         current = {};
-        installed = false;
       });
   return found;
 }
@@ -154,6 +179,8 @@ std::vector<Application> parse_apk_installed(std::string_view text) {
       [&](std::string_view line) {
         if (line.starts_with("P:")) current.name = value_of(line, "P:");
         if (line.starts_with("A:")) current.arch = value_of(line, "A:");
+        if (line.starts_with("U:")) current.url = value_of(line, "U:");
+        if (line.starts_with("T:")) current.summary = value_of(line, "T:");
         if (line.starts_with("V:")) {
           // "1.2.3-r4": the release is always behind "-r".
           split_package_version(value_of(line, "V:"), current);
@@ -181,6 +208,10 @@ Application parse_pacman_desc(std::string_view text) {
       split_package_version(line, found);
     } else if (field == "%ARCH%") {
       found.arch = line;
+    } else if (field == "%URL%") {
+      found.url = line;
+    } else if (field == "%DESC%") {
+      found.summary = line;
     }
   }
   return found;

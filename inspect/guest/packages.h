@@ -13,7 +13,7 @@ namespace v2vfs::inspect {
 /// release the Debian revision. Pure; at most kPackages.
 std::vector<Application> parse_dpkg_status(std::string_view text);
 
-/// Installed packages of /lib/apk/db/installed (P:, V:, A:). Pure; at most kPackages.
+/// Installed packages of /lib/apk/db/installed (P:, V:, A:, U:, T:). Pure; at most kPackages.
 std::vector<Application> parse_apk_installed(std::string_view text);
 
 /// One package of /var/lib/pacman/local/NAME/desc. Pure; an empty name: it is none.

@@ -83,6 +83,28 @@ std::vector<Slot> read_slots(Window& window, std::uint64_t pages) {
   return slots;
 }
 
+/// What a tag of RPM's rpmtag.h is the text of; nullptr: nothing that is wanted.
+std::string* text_of_tag(PackageEntry& package, std::uint32_t tag) {
+  switch (tag) {
+    case 1000:
+      return &package.name;
+    case 1001:
+      return &package.version;
+    case 1002:
+      return &package.release;
+    case 1004:
+      return &package.summary;
+    case 1005:
+      return &package.description;
+    case 1020:
+      return &package.url;
+    case 1022:
+      return &package.arch;
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace
 
 std::optional<PackageEntry> parse_rpm_header(std::string_view header) {
@@ -102,11 +124,9 @@ std::optional<PackageEntry> parse_rpm_header(std::string_view header) {
     const std::uint32_t offset = big_endian(header, at + 8);
     if (offset >= data.size()) continue;
     const std::string_view rest = data.substr(offset);
-    const std::string text(rest.substr(0, std::min(rest.find('\0'), std::size_t{1024})));
-    if (tag == 1000) package.name = text;
-    if (tag == 1001) package.version = text;
-    if (tag == 1002) package.release = text;
-    if (tag == 1022) package.arch = text;
+    if (std::string* const text = text_of_tag(package, tag)) {
+      *text = rest.substr(0, std::min(rest.find('\0'), kDescriptionBytes));
+    }
     const bool number = big_endian(header, at + 4) == kNumber && rest.size() >= 4;
     if (tag == 1003 && number) package.epoch = std::to_string(big_endian(rest, 0));
   }

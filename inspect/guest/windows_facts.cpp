@@ -159,6 +159,8 @@ class WindowsCollector {
         found.version = text(windows_.software_hive, path, "DisplayVersion");
         found.publisher = text(windows_.software_hive, path, "Publisher");
         found.install_path = text(windows_.software_hive, path, "InstallLocation");
+        found.url = text(windows_.software_hive, path, "URLInfoAbout");
+        found.description = text(windows_.software_hive, path, "Comments");
         take(std::move(found));
       }
     }

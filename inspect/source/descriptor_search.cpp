@@ -86,13 +86,12 @@ class Search {
     add(root, name, is_disk(kind, file, name) ? ContentKind::disk : kind);
   }
 
-  /// One that has nothing is said: it may be a mistyped one, or a share that is not mounted.
+  /// One that has nothing is said: it may be a share that is not mounted.
   void add_folder(const std::shared_ptr<const SourceRoot>& root) {
     const std::size_t before = seen_;
     search(root, "", 0);
     if (seen_ > before) return;
-    add_problem("no-machine",
-                fmt::format("\"{}\" holds no machine and no disk", clean_text(root->path())));
+    add_problem("folder-empty", fmt::format("\"{}\" holds no file", clean_text(root->path())));
   }
 
   static bool is_disk(ContentKind kind, const SourceFile& file, const std::string& name) {
@@ -106,6 +105,7 @@ class Search {
     for (const SourceRoot::Entry& entry : list(*root, folder)) {
       const std::string name = folder + entry.name;
       if (entry.name.starts_with(".")) continue;
+      if (!S_ISDIR(entry.type)) ++seen_;
       if (S_ISREG(entry.type)) look_at(root, name);
       if (S_ISDIR(entry.type) && depth < kMostDepth) search(root, name + "/", depth + 1);
       if (S_ISLNK(entry.type) && is_called_descriptor(entry.name)) {
@@ -145,7 +145,6 @@ class Search {
   void add(const std::shared_ptr<const SourceRoot>& root, const std::string& name,
            ContentKind kind) {
     Descriptor descriptor{root, name, kind};
-    ++seen_;
     if (!paths_.insert(descriptor.path()).second) return;
     if (found_.descriptors.size() < kMostDescriptors) {
       found_.descriptors.push_back(std::move(descriptor));
@@ -155,7 +154,6 @@ class Search {
   }
 
   void add_disk(const std::shared_ptr<const SourceRoot>& root, const std::string& name) {
-    ++seen_;
     if (found_.disks.size() < kMostDisks) found_.disks.push_back({root, name});
   }
 
@@ -167,7 +165,7 @@ class Search {
 
   SearchResult found_;
   std::set<std::string> paths_;
-  std::size_t seen_ = 0;  // descriptors and disks, also those that were found before
+  std::size_t seen_ = 0;  // files in folders
   SourceRoots roots_;
 };
 

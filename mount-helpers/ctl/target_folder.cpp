@@ -21,6 +21,21 @@ bool exists(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0;
 }
 
+/// False: it is there already.
+bool make_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) == 0) return true;
+  if (errno != EEXIST) throw errno_error(path);
+  return false;
+}
+
+/// Another may have removed the folder, and made it again, before it was locked.
+bool is_at(const std::string& path, int fd) {
+  struct stat named {
+  }, locked{};
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &locked) == 0 &&
+         named.st_dev == locked.st_dev && named.st_ino == locked.st_ino;
+}
+
 [[noreturn]] void refuse(const std::string& path) {
   throw Error(EEXIST,
               "{} is there already and is not overwritten: remove it, or choose another DEST",
@@ -29,10 +44,7 @@ bool exists(const std::string& path) {
 
 }  // namespace
 
-MadeFolder::MadeFolder(std::string path) : path_(std::move(path)) {
-  made_ = ::mkdir(path_.c_str(), 0755) == 0;
-  if (!made_ && errno != EEXIST) throw errno_error(path_);
-}
+MadeFolder::MadeFolder(std::string path) : path_(std::move(path)), made_(make_folder(path_)) {}
 
 MadeFolder::~MadeFolder() {
   if (made_) ::rmdir(path_.c_str());  // refused if it has anything in it
@@ -40,16 +52,20 @@ MadeFolder::~MadeFolder() {
 
 TargetFolder::TargetFolder(const std::string& destination, const Place& vm,
                            const std::vector<std::string>& disks)
-    : path_(destination + "/" + vm.vm), made_(path_) {
+    : path_(destination + "/" + vm.vm), made_(make_folder(path_)) {
   folder_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder_) throw errno_error(path_);
-  if (::flock(folder_.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (::flock(folder_.get(), LOCK_EX | LOCK_NB) != 0 || !is_at(path_, folder_.get())) {
     throw Error(EBUSY, "{}: another v2vfsctl copies into this folder now", path_);
   }
   for (const std::string& name : disks) check_disk(name);
   // One that was written when only the records were left to remove has one beside it.
   const bool is_ours = !disks.empty() && exists(record(disks[0]));
   if (exists(file("domain.xml")) && !is_ours) refuse(file("domain.xml"));
+}
+
+TargetFolder::~TargetFolder() {
+  if (made_) ::rmdir(path_.c_str());  // refused if it has anything in it
 }
 
 void TargetFolder::check_disk(const std::string& name) const {

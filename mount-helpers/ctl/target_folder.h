@@ -19,7 +19,7 @@ class MadeFolder {
 
  private:
   const std::string path_;
-  bool made_ = false;
+  const bool made_;
 };
 
 /// DEST/VM/ in a DEST that is there, made if need be; nobody else copies into it while this lives.
@@ -29,6 +29,10 @@ class TargetFolder {
  public:
   TargetFolder(const std::string& destination, const Place& vm,
                const std::vector<std::string>& disks);
+  TargetFolder(const TargetFolder&) = delete;
+  TargetFolder& operator=(const TargetFolder&) = delete;
+  /// A folder that was made for nothing is gone again.
+  ~TargetFolder();
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
@@ -45,8 +49,8 @@ class TargetFolder {
   void check_disk(const std::string& name) const;
 
   const std::string path_;
-  const MadeFolder made_;
-  UniqueFd folder_;
+  bool made_ = false;
+  UniqueFd folder_;  // locked
 };
 
 /// DEST as an absolute path without links; it itself may be missing, its parent not. Throws Error

@@ -12,6 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace v2vfs::inspect;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   ext_in_use(bytes);
+  btrfs_in_use(bytes);
+  fat_unmounted(bytes);
   xfs_log(bytes);
   const std::uint64_t sectors = size / 512;
   xfs_in_use(sectors, [&](std::uint64_t first, std::uint64_t count) {

@@ -97,25 +97,72 @@ TEST(FilesystemsInUse, the_log_of_xfs_is_found_and_nonsense_is_not) {
   EXPECT_EQ(xfs_log("").sectors, 0u);
 }
 
+TEST(FilesystemsInUse, btrfs_says_so_by_a_log_tree_only) {
+  std::string bytes(4096, '\0');
+  bytes.replace(0x40, 8, "_BHRfS_M");
+  EXPECT_FALSE(btrfs_in_use(bytes));
+  bytes[0x62] = 1;
+  EXPECT_TRUE(btrfs_in_use(bytes));
+}
+
+TEST(FilesystemsInUse, fat_says_that_it_was_unmounted) {
+  std::string sector(512, '\0');
+  EXPECT_FALSE(fat_unmounted(sector)) << "no FAT";
+  EXPECT_FALSE(fat_unmounted(""));
+  sector.replace(0x1FE, 2, "\x55\xAA");
+  EXPECT_TRUE(fat_unmounted(sector));
+  sector[0x41] = 1;  // FAT32
+  EXPECT_FALSE(fat_unmounted(sector));
+  sector[0x16] = 9;  // FAT16
+  EXPECT_TRUE(fat_unmounted(sector));
+  sector[0x25] = 1;
+  EXPECT_FALSE(fat_unmounted(sector));
+}
+
 // SEMANTICS: "filesystems that were unmounted, and no memory saved to its swap"
 TEST(FilesystemsInUse, names_what_is_and_what_cannot_be_told) {
   const test::Scratch scratch;
   test::FolderGuest guest(scratch.path());
   Storage storage = guest.storage();
-  EXPECT_TRUE(filesystems_in_use(guest, storage).empty());
+  BlockDevice& device = storage.devices.back();
+  const auto in_use = [&] { return filesystems_left(guest, storage).in_use; };
+  EXPECT_TRUE(in_use().empty());
   guest.says.device_bytes["/dev/sda1"] = std::string(1024, '\0') + ext(4, 4, 1);
-  EXPECT_EQ(filesystems_in_use(guest, storage),
-            std::vector<std::string>{"/dev/sda1 (ext4) was not unmounted"});
-  storage.devices.back().type = "btrfs";  // SEMANTICS: "Of a btrfs that cannot be told"
-  EXPECT_EQ(
-      filesystems_in_use(guest, storage),
-      std::vector<std::string>{"/dev/sda1 (btrfs) does not say whether the guest was shut down"});
-  storage.devices.back().type = "swsuspend";
-  EXPECT_EQ(filesystems_in_use(guest, storage).size(), 1u);
-  storage.devices.back().type = "xfs";
-  EXPECT_EQ(filesystems_in_use(guest, storage).size(), 1u) << "no XFS is there";
-  storage.devices.back().type = "ntfs";
-  EXPECT_TRUE(filesystems_in_use(guest, storage).empty());
+  EXPECT_EQ(in_use(), std::vector<std::string>{"/dev/sda1 (ext4) was not unmounted"});
+  device.type = "btrfs";
+  EXPECT_TRUE(in_use().empty());
+  EXPECT_EQ(filesystems_left(guest, storage).untold, std::vector<std::string>{"/dev/sda1"});
+  device.type = "swsuspend";
+  EXPECT_EQ(in_use().size(), 1u);
+  device.type = "xfs";
+  EXPECT_EQ(in_use().size(), 1u) << "no XFS is there";
+  device.type = "ntfs";
+  EXPECT_TRUE(in_use().empty());
+}
+
+// SEMANTICS: "Of a btrfs that cannot be told"
+TEST(FilesystemsInUse, a_btrfs_is_believed_where_another_filesystem_was_unmounted) {
+  GuestInspection found;
+  EXPECT_EQ(why_not_shut_down(found), "");
+  found.disks.left.untold = {"/dev/sda2"};
+  const std::string untold = "/dev/sda2 (btrfs) does not say whether the guest was shut down";
+  EXPECT_EQ(why_not_shut_down(found), untold) << "of a guest that nobody knows";
+  found.guests.emplace_back();
+  found.chosen = 0;
+  EXPECT_EQ(why_not_shut_down(found), "") << "a disk that is not the guest's";
+  std::vector<MountpointFacts>& points = found.guests[0].mountpoints;
+  points.push_back({"/", "/dev/sda2", "@", "UUID=1", "", "", "btrfs", "defaults", true});
+  EXPECT_EQ(why_not_shut_down(found), untold);
+  points.push_back({"/boot", "/dev/sda1", "", "UUID=2", "", "", "ext4", "defaults", true});
+  EXPECT_EQ(why_not_shut_down(found), untold) << "nothing is known of /boot";
+  found.disks.left.unmounted = {"/dev/sda1"};
+  EXPECT_EQ(why_not_shut_down(found), "");
+  for (const char* const not_always : {"ro", "noauto", "umask=077,x-systemd.automount"}) {
+    points.back().options = not_always;
+    EXPECT_EQ(why_not_shut_down(found), untold) << not_always;
+  }
+  found.disks.left.in_use = {"it holds memory"};
+  EXPECT_EQ(why_not_shut_down(found), "it holds memory") << "what is known comes first";
 }
 
 }  // namespace

@@ -80,7 +80,11 @@ void take_says(const Json& json, FolderGuest::Says& says) {
   }
   for (const auto& [device, list] : json["rpm_packages"].items()) {
     for (const Json& p : list) {
-      says.rpm_packages[device].push_back({p["name"], p["version"], p["release"], "", p["arch"]});
+      inspect::PackageEntry& package = says.rpm_packages[device].emplace_back();
+      package.name = p["name"];
+      package.version = p["version"];
+      package.release = p["release"];
+      package.arch = p["arch"];
     }
   }
   for (const auto& [hive, keys] : json["registry"].items()) {

@@ -24,6 +24,24 @@ TEST(DpkgStatus, lists_what_is_installed) {
   EXPECT_EQ(found[1].name, "c");
 }
 
+TEST(DpkgStatus, has_the_words_of_a_package) {
+  const auto found = parse_dpkg_status(
+      "Package: libacl1\nStatus: install ok installed\nSource: acl (2.3.1-3)\nVersion: 2\n"
+      "Description: access control lists\n First line\n .\n  * indented\nHomepage: https://a.b/\n"
+      " of the homepage\n");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].source_package, "acl");
+  EXPECT_EQ(found[0].url, "https://a.b/");
+  EXPECT_EQ(found[0].summary, "access control lists");
+  EXPECT_EQ(found[0].description, "First line\n.\n * indented");
+}
+
+TEST(DpkgStatus, keeps_so_much_of_a_description) {
+  std::string text = "Package: a\nStatus: install ok installed\nDescription: x\n";
+  for (int i = 0; i < 10'000; ++i) text += " a line\n";
+  EXPECT_LE(parse_dpkg_status(text).at(0).description.size(), std::size_t{8} << 10);
+}
+
 TEST(PackageDatabases, survive_rubbish) {
   std::string many;
   for (int i = 0; i < 60'000; ++i) many += "Package: x\nStatus: install ok installed\n\n";

@@ -98,7 +98,7 @@ TEST_F(Rebuild, each_tool_is_told_which_image) {
   inspect::KernelFacts kernel = guest.kernels[0];
   const auto words = [&](const char* tool) {
     kernel.initrd->generator = tool;
-    guest.applications.push_back({tool, "", "", "", "", "", "", ""});
+    guest.applications.emplace_back().name = tool;
     return rebuild_command(found, guest, kernel).words;
   };
   EXPECT_THAT(words("dracut"), ElementsAre("dracut", "--force", "--no-hostonly", kImage, kVersion));

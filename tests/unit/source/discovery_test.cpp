@@ -170,17 +170,17 @@ TEST(Discovery, throws_where_nothing_can_be_read) {
   EXPECT_EQ(errno_of(folder.path("zipped.ova")), EIO);
 }
 
-TEST(Discovery, says_that_one_of_several_folders_holds_nothing) {
+TEST(Discovery, says_that_one_of_several_folders_is_empty) {
   const TempFolder folder;
   folder.write("web/web.ovf", small_ovf("web", "d"));
   folder.write("web/d", "x");
-  folder.write("empty/README", "x");
+  fs::create_directories(folder.path("empty/folder"));
   const std::string web = folder.path("web");
   const FoundSource source = find_machines({web, folder.path("empty"), web}, {});
   EXPECT_THAT(folders(source), ElementsAre("web"));
   ASSERT_EQ(source.problems.size(), 1u);
-  EXPECT_EQ(source.problems[0].code, "no-machine");
-  EXPECT_THAT(source.problems[0].what, HasSubstr("empty\" holds no machine and no disk."));
+  EXPECT_EQ(source.problems[0].code, "folder-empty");
+  EXPECT_THAT(source.problems[0].what, HasSubstr("empty\" holds no file."));
 }
 
 // SEMANTICS: "Links below the folder are not followed"
