@@ -49,7 +49,7 @@ def exit_usage():
             expect(run(mount.DAEMON, word).returncode, 0, word)
 
 
-# SEMANTICS: "5 internal"
+# SEMANTICS: "4 state busy or foreign, 5 internal"
 def exit_internal():
     """What was to be printed could not be: that is no success."""
     with Scene() as scene, open("/dev/full", "w", encoding="ascii") as full:
