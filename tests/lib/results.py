@@ -125,12 +125,16 @@ def read_table(path: pathlib.Path) -> dict:
     return rows
 
 
-def update_table(project: pathlib.Path, results: list, whole: set) -> None:
+def commit_of(project: pathlib.Path) -> str:
+    """Of the sources as they are now; a run takes hours, and somebody may commit meanwhile."""
+    commit = git(project, "rev-parse", "--short=12", "HEAD").decode().strip() or "unknown"
+    changed = git(project, "status", "--porcelain", "--", ".", ":!tests/results.md")
+    return commit + " with changes" if changed else commit
+
+
+def update_table(project: pathlib.Path, commit: str, results: list, whole: set) -> None:
     """Puts the results into tests/results.md. Of the scripts in `whole`, which ran with all their cases, other rows are old
     cases that are no more."""
-    commit = git(project, "rev-parse", "--short=12", "HEAD").decode().strip() or "unknown"
-    if git(project, "status", "--porcelain", "--", ".", ":!tests/results.md"):
-        commit += " with changes"
     path = project / "tests/results.md"
     rows = {name: row for name, row in read_table(path).items() if name.partition(".")[0] not in whole}
     today, cpus = datetime.date.today().isoformat(), str(os.cpu_count())

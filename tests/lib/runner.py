@@ -6,7 +6,7 @@ import pathlib
 import re
 import sys
 
-from results import FAIL, PASS, SKIP, Journal, Result, source_key, update_table
+from results import FAIL, PASS, SKIP, Journal, Result, commit_of, source_key, update_table
 from stages import build, integration_script, lint, unit_tests
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     script_pattern, _, case = arguments.filter.partition(".")
     journal = Journal(source_key(PROJECT) if arguments.full else "", case)
-    results = []
+    commit, results = commit_of(PROJECT), []
     add = report(results, journal)
     if re.search(script_pattern, "unit"):
         run_units(arguments, add)
@@ -70,7 +70,7 @@ def main() -> int:
         integration_script(script, arguments.full, case, journal, LOGS, add)
         whole |= set() if case else {script.stem}
         if arguments.full:
-            update_table(PROJECT, results, whole)
+            update_table(PROJECT, commit, results, whole)
     counts = {kind: sum(result.count for result in results if result.kind == kind) for kind in (PASS, FAIL, SKIP)}
     print(f"{counts[PASS]} passed, {counts[FAIL]} failed, {counts[SKIP]} skipped")
     return 1 if counts[FAIL] or not results else 0

@@ -393,7 +393,8 @@ def alpine317(folder):
     g.put("/boot/extlinux.conf", "# made up\nDEFAULT menu.c32\nPROMPT 0\nMENU TITLE Alpine\nLABEL lts\n  MENU DEFAULT\n"
           "  MENU LABEL Linux lts\n  LINUX vmlinuz-lts\n  INITRD initramfs-lts\n"
           f"  APPEND root=UUID={g.uuid(g.root)} modules=sd-mod,usb-storage,ext4 quiet\n")
-    g.put("/lib/apk/db/installed", "C:Q1abc=\nP:musl\nV:1.2.3-r4\nA:x86_64\nS:1\n\nP:open-vm-tools\nV:12.1.5-r0\nA:x86_64\n\n")
+    g.put("/lib/apk/db/installed", "C:Q1abc=\nP:musl\nV:1.2.3-r4\nA:x86_64\nS:1\nT:a made-up libc\n"
+          "U:https://example.org/musl\n\nP:open-vm-tools\nV:12.1.5-r0\nA:x86_64\n\n")
     g.put("/sbin/openrc", b"")
     g.put("/etc/network/interfaces", "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet dhcp\n\thostname x\n")
     return g
@@ -422,7 +423,8 @@ def arch(folder):
     g.put("/loader/entries/arch.conf", "title Arch Linux\nlinux /vmlinuz-linux\ninitrd /intel-ucode.img\n"
           "initrd /initramfs-linux.img\noptions root=LABEL=x rw\n", on=esp)
     g.put("/loader/entries/windows.conf", "title Windows\nefi /EFI/Microsoft/Boot/bootmgfw.efi\n", on=esp)
-    g.put("/var/lib/pacman/local/bash-5.1.016-1/desc", "%NAME%\nbash\n\n%VERSION%\n5.1.016-1\n\n%ARCH%\nx86_64\n\n")
+    g.put("/var/lib/pacman/local/bash-5.1.016-1/desc", "%NAME%\nbash\n\n%VERSION%\n5.1.016-1\n\n%DESC%\na made-up shell\n\n"
+          "%URL%\nhttps://example.org/bash\n\n%ARCH%\nx86_64\n\n")
     g.put("/var/lib/pacman/local/ALPM_DB_VERSION", "9\n")
     g.put("/etc/systemd/network/20-wired.network", "[Match]\nName=en*\n\n[Network]\nDHCP=yes\n")
     g.put("/etc/systemd/network/10-lan.link", "[Match]\nMACAddress=00:50:56:aa:00:77\n[Link]\nName=lan0\n")
