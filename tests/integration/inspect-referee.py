@@ -5,9 +5,8 @@
     tests/integration/inspect-referee.py [--full]
 
 quick: the initrds of this host against lsinitramfs; a Debian that boots (web of tests/guests/make). full: its neighbour
-with two disks, and made-up guests of many releases and layers, the disks of a few of them as one machine, so that one
-start of each reader does for them; the registries of made-up Windows against their goldens too. Needs guestfish and
-virt-inspector (libguestfs-tools).
+with two disks, made-up guests of many releases, and layers; the registries of made-up Windows against their goldens too.
+Needs guestfish and virt-inspector (libguestfs-tools).
 """
 import json
 import os
@@ -24,16 +23,10 @@ from guest_disks import KEY, GuestDisks  # noqa: E402
 from scene import BUILD, expect, need, run  # noqa: E402
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
-# A few at a time: virt-inspector mounts every filesystem for every other one.
-RELEASES = {
-    "debian": ["debian12", "debian6", "ubuntu2204", "mint21", "kali"],
-    "old-redhat": ["rhel5", "rhel6", "rhel7", "centos7"],
-    "redhat": ["rhel8", "rhel9", "centos-stream9", "alma9"],
-    "like-redhat": ["rocky8", "oracle8", "fedora37", "amazon2023"],
-    "suse": ["sles11", "sles12", "sles15", "opensuse154", "tumbleweed"],
-    "others": ["alpine317", "arch", "alt10"],
-    "windows": ["win7", "win10", "win11", "win2022", "win2025"],
-}
+# Each alone: virt-inspector mounts every filesystem for every other one, and what fstab calls sda1 is the first disk's.
+RELEASES = ["debian12", "debian6", "ubuntu2204", "mint21", "kali", "rhel5", "rhel6", "rhel7", "centos7", "rhel8", "rhel9",
+            "centos-stream9", "alma9", "rocky8", "oracle8", "fedora37", "amazon2023", "sles11", "sles12", "sles15",
+            "opensuse154", "tumbleweed", "alpine317", "arch", "alt10", "win7", "win10", "win11", "win2022", "win2025"]
 LAYOUTS = ["lvm", "luks-lvm", "luks-argon2id", "btrfs", "xfs-gpt", "md"]
 GOLDEN = PROJECT / "tests" / "golden" / "guests"
 # What a golden of a Windows guest says that is not of the disks that it was made on.
@@ -86,7 +79,7 @@ def releases(layouts: list, made_up: list):
             paths = [path for path, _ in disks.disks]
             key = pathlib.Path(folder) / "key"
             key.write_text(KEY.replace(" ", "_"))
-            if made_up[:1] == ["win7"]:
+            if made_up and made_up[0].startswith("win"):
                 compare_with_goldens(disks, json.loads(ours(paths)))
                 steps.done("goldens")
             mine = ET.fromstring(ours(paths, "--xml", f"--key=all:{key}"))
@@ -103,7 +96,7 @@ def releases(layouts: list, made_up: list):
 def compare_with_goldens(disks: GuestDisks, found: dict) -> None:
     """What was read from real hives by libguestfs is what the goldens say of the same values."""
     seen = {disks.owner(guest["root"]): guest for guest in found["guests"]}
-    expect(sorted(seen), sorted(RELEASES["windows"]), "Windows guests")
+    expect(len(seen), 1, "Windows guests")
     for name, guest in seen.items():
         golden = json.loads((GOLDEN / f"{name}.json").read_text())["guests"][0]
         golden["windows"]["drive_mappings"] = {"C": guest["root"]}
@@ -132,8 +125,8 @@ def main() -> int:
     cases.run("web", lambda: compare_disks("web"), full=True)
     cases.run("db", lambda: compare_disks("db", "db-data"), full=True)
     cases.run("layouts", releases(LAYOUTS, []), full=True)
-    for name, made_up in RELEASES.items():
-        cases.run(name, releases([], made_up), full=True)
+    for name in RELEASES:
+        cases.run(name, releases([], [name]), full=True)
     return cases.exit_code()
 
 

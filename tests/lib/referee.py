@@ -9,13 +9,19 @@ import xml.etree.ElementTree as ET
 
 from guest_disks import DIRECT
 
+MINT = "os-release has ID=linuxmint and VERSION_ID; virt-inspector gives the Ubuntu that Mint is made from"
 # Where virt-inspector 1.48 is wrong: field, (ours, theirs) -> whether that is it, and why. `virt-inspector -a DISK`
 # prints what stands there as theirs; the guest's file beside it says otherwise.
 EXPLAINED = [
     ("product_name", lambda a, b: a.startswith("Debian GNU/Linux") and b[:1].isdigit(),
      "os-release has PRETTY_NAME; virt-inspector gives the line of /etc/debian_version, which is a version"),
     ("osinfo", lambda a, b: a.replace("sle15", "sles15") == b, "osinfo-db calls it sle15spN"),
+    ("distro", lambda a, b: (a, b) == ("linuxmint", "ubuntu"), MINT),
+    ("major_version", lambda a, b: (a, b) == ("21", "22"), MINT),
+    ("minor_version", lambda a, b: (a, b) == ("1", "4"), MINT),
+    ("osinfo", lambda a, b: (a, b) == ("linuxmint21.1", "ubuntu22.04"), MINT),
 ]
+BY_UUID = "/dev/disk/by-uuid/"  # fstab's name, which virt-inspector gives as it stands there
 
 
 def virt_inspector(disks: list, kind: str, *options) -> ET.Element:
@@ -59,8 +65,20 @@ def differences(mine: dict, other: dict):
                 yield root, field, mine[root].get(field), other[root].get(field)
 
 
+def with_devices(system: dict, mine: dict) -> dict:
+    """Their system with the devices that fstab's by-uuid names are."""
+    devices = {value[2]: name.removeprefix("filesystem ") for name, value in mine.items() if name.startswith("filesystem ")}
+
+    def device(text):
+        return devices.get(text.removeprefix(BY_UUID), text) if isinstance(text, str) and text.startswith(BY_UUID) else text
+
+    return {" ".join(device(word) for word in name.split(" ")): device(value) for name, value in system.items()}
+
+
 def compare(mine: ET.Element, other: ET.Element) -> None:
-    left = [each for each in differences(systems(mine), systems(other)) if not is_explained(*each)]
+    ours = systems(mine)
+    theirs = {root: with_devices(system, ours.get(root, {})) for root, system in systems(other).items()}
+    left = [each for each in differences(ours, theirs) if not is_explained(*each)]
     for root, field, a, b in left[:60]:
         print(f"    {root} {field}: ours {a!r}, virt-inspector {b!r}", flush=True)
     if left:

@@ -39,9 +39,10 @@ def grub2(entries, default="0", uuid="11111111-2222-4333-8444-555555555555"):
 
 
 def deb_status(*packages):
-    return "\n".join(f"Package: {name}\nStatus: install ok {state}\nArchitecture: amd64\n"
-                     f"Version: {version}\nDescription: made up\n lines that go on\n"
-                     for name, version, state in packages)
+    """As dpkg writes it: an empty line ends the last one too."""
+    return "".join(f"Package: {name}\nStatus: install ok {state}\nArchitecture: amd64\n"
+                   f"Version: {version}\nDescription: made up\n lines that go on\n\n"
+                   for name, version, state in packages)
 
 
 def debian12(folder):
