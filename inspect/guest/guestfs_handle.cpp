@@ -20,7 +20,7 @@ constexpr std::size_t kWordsBytes = 512;
 constexpr const char* kKernelWords = "md_mod.start_ro=1";
 // QEMU before 8.0 translates code once for each address that it is seen at, and a write to a page
 // walks all that was made of it: after some ten thousand programs, each with its libc elsewhere,
-// the kernel zeroes such a page a byte in 0.4 ms.
+// the kernel zeroes such a page for seconds.
 constexpr const char* kTcgKernelWords = " norandmaps";
 constexpr std::string_view kSocketFolder = "/tmp/libguestfs";
 
