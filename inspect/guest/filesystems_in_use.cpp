@@ -155,10 +155,11 @@ bool contains(const std::vector<std::string>& list, const std::string& device) {
   return std::find(list.begin(), list.end(), device) != list.end();
 }
 
-/// While the guest runs it is mounted, and to be written to.
+/// While the guest runs it is mounted, and to be written to. One that may be missing proves
+/// nothing.
 bool is_mounted_by_fstab(const MountpointFacts& point) {
   const FstabEntry entry{0, "", "", "", point.options, 0};
-  for (const char* const option : {"ro", "noauto", "x-systemd.automount"}) {
+  for (const char* const option : {"ro", "noauto", "nofail", "x-systemd.automount"}) {
     if (entry.has_option(option)) return false;
   }
   return !point.spec.empty() && point.mounted;

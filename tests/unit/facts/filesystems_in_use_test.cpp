@@ -157,7 +157,7 @@ TEST(FilesystemsInUse, a_btrfs_is_believed_where_another_filesystem_was_unmounte
   EXPECT_EQ(why_not_shut_down(found), untold) << "nothing is known of /boot";
   found.disks.left.unmounted = {"/dev/sda1"};
   EXPECT_EQ(why_not_shut_down(found), "");
-  for (const char* const not_always : {"ro", "noauto", "umask=077,x-systemd.automount"}) {
+  for (const char* const not_always : {"ro", "noauto", "nofail", "umask=077,x-systemd.automount"}) {
     points.back().options = not_always;
     EXPECT_EQ(why_not_shut_down(found), untold) << not_always;
   }
