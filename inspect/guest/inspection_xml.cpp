@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "inspect/guest/inspection_xml.h"
 
+#include <algorithm>
 #include <pugixml.hpp>
+#include <set>
 #include <sstream>
 
 #include "inspect/base/text.h"
@@ -47,17 +49,39 @@ void add_filesystem(pugi::xml_node list, const FilesystemFacts& filesystem,
   add(node, "uuid", filesystem.uuid);
 }
 
-/// A filesystem with subvolumes appears once for each one that is mounted.
-void add_filesystems(pugi::xml_node system, const GuestFacts& guest) {
+bool mounts(const GuestFacts& guest, const std::string& device) {
+  return device == guest.root || std::ranges::any_of(guest.mountpoints, [&](const auto& point) {
+           return point.device == device;
+         });
+}
+
+/// The root of a neighbour on the same machine is a filesystem of that system alone.
+bool is_neighbours_root(const GuestInspection& inspection, const GuestFacts& guest,
+                        const std::string& device) {
+  return !mounts(guest, device) &&
+         std::ranges::any_of(inspection.guests,
+                             [&](const GuestFacts& other) { return other.root == device; });
+}
+
+/// What the guest mounts of it: names of subvolumes, "" for the filesystem as it is; that also
+/// where it mounts nothing of it.
+std::set<std::string> mounted_subvolumes(const GuestFacts& guest, const std::string& device) {
+  std::set<std::string> subvolumes;
+  for (const MountpointFacts& point : guest.mountpoints) {
+    if (point.device == device) subvolumes.insert(point.subvolume);
+  }
+  if (subvolumes.empty()) subvolumes.insert("");
+  return subvolumes;
+}
+
+void add_filesystems(pugi::xml_node system, const GuestInspection& inspection,
+                     const GuestFacts& guest) {
   pugi::xml_node list = system.append_child("filesystems");
   for (const FilesystemFacts& filesystem : guest.filesystems) {
-    bool by_subvolume = false;
-    for (const MountpointFacts& point : guest.mountpoints) {
-      if (point.device != filesystem.device || point.subvolume.empty()) continue;
-      add_filesystem(list, filesystem, point.subvolume);
-      by_subvolume = true;
+    if (is_neighbours_root(inspection, guest, filesystem.device)) continue;
+    for (const std::string& subvolume : mounted_subvolumes(guest, filesystem.device)) {
+      add_filesystem(list, filesystem, subvolume);
     }
-    if (!by_subvolume) add_filesystem(list, filesystem, "");
   }
 }
 
@@ -113,7 +137,7 @@ std::string number(const std::optional<unsigned>& value) {
   return std::to_string(value.value_or(0));
 }
 
-void add_system(pugi::xml_node top, const GuestFacts& guest) {
+void add_system(pugi::xml_node top, const GuestInspection& inspection, const GuestFacts& guest) {
   pugi::xml_node system = top.append_child("operatingsystem");
   add(system, "root", mountable(guest.root, guest.subvolume));
   add(system, "name", guest.os.type);
@@ -133,7 +157,7 @@ void add_system(pugi::xml_node top, const GuestFacts& guest) {
     add(system, "windows_current_control_set", guest.windows->current_control_set);
   }
   add_mountpoints(system, guest);
-  add_filesystems(system, guest);
+  add_filesystems(system, inspection, guest);
   add_drives(system, guest);
   add_applications(system, guest);
 }
@@ -145,9 +169,10 @@ std::string inspection_xml(const GuestInspection& inspection) {
   pugi::xml_node declaration = document.append_child(pugi::node_declaration);
   declaration.append_attribute("version").set_value("1.0");
   pugi::xml_node top = document.append_child("operatingsystems");
-  if (const GuestFacts* const chosen = inspection.chosen_guest()) add_system(top, *chosen);
+  if (const GuestFacts* const chosen = inspection.chosen_guest())
+    add_system(top, inspection, *chosen);
   for (std::size_t i = 0; i < inspection.guests.size(); ++i) {
-    if (inspection.chosen != i) add_system(top, inspection.guests[i]);
+    if (inspection.chosen != i) add_system(top, inspection, inspection.guests[i]);
   }
   std::ostringstream out;
   document.save(out, "  ");

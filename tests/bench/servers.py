@@ -10,6 +10,8 @@ import time
 
 from mount import DAEMON, Mount
 
+BARE_FUSE = DAEMON.parent / "tests/support/bare-fuse"
+
 
 @contextlib.contextmanager
 def mounted(source: pathlib.Path, options: str = "convert=off"):
@@ -84,4 +86,13 @@ def exported(image: pathlib.Path, image_format: str, point: pathlib.Path):
             f"driver={image_format},node-name=disk,read-only=on,file.driver=file,file.filename={image}",
             "--export", f"type=fuse,id=export,node-name=disk,mountpoint={point},writable=off"]
     with server(argv, lambda: os.stat(point).st_ino != before):
+        yield point
+
+
+@contextlib.contextmanager
+def bare(file: pathlib.Path, point: pathlib.Path):
+    """The file through a FUSE server that does nothing but reads: what no server is faster than."""
+    point.touch()
+    before = os.stat(point).st_ino, os.stat(point).st_dev
+    with server([BARE_FUSE, file, point], lambda: (os.stat(point).st_ino, os.stat(point).st_dev) != before):
         yield point

@@ -220,9 +220,8 @@ def against_referee(name: str):
             mine = ET.fromstring(INSPECTED.get(name) or inspection_xml(scene, guests, name))
             steps.done("inspection.xml")
             keys = [f"--key={real_guests.uuid(list(SAYS).index(name) + 1, 9)}:file:{guests.key}"] if name in LOCKED else []
-            other = referee.virt_inspector(sorted(scene.source.glob("*.raw")), "raw", *keys)
+            referee.judge(name, mine, sorted(scene.source.glob("*.raw")), "raw", *keys)
             steps.done("virt-inspector")
-            referee.compare(mine, other)
     return body
 
 

@@ -3,7 +3,6 @@
 
     disks = GuestDisks(folder)
     disks.add_made_up("debian12")       # a guest of tests/golden/guests, on the layers that it says
-    disks.add_layout("luks-lvm")        # a small Debian on layers of our own
     disks.make()                        # one run of the appliance makes all of them
     disks.owner("/dev/sdc2")            # whose disk that is, where all disks are one machine's
 
@@ -25,8 +24,6 @@ sys.path.insert(0, str(MAKE.parent))
 import registry_hive  # noqa: E402
 
 DISK_MIB = 420
-KEY = "open sesame"
-ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 DIRECT = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg", "LIBGUESTFS_MEMSIZE": "2560"}
 
 
@@ -49,7 +46,6 @@ class GuestDisks:
         self.folder = folder
         self.disks = []       # (path, whose)
         self.script = []
-        self.luks = []        # UUIDs
         self.guests = 0
 
     def new_disk(self, owner: str) -> str:
@@ -74,12 +70,16 @@ class GuestDisks:
         self.script.append(f'debug sh "{command}"')
 
     def partition(self, disk: str, sizes: list, kind: str = "gpt") -> None:
-        """sizes in MiB, from the start on."""
+        """sizes in MiB, from the start on; a size of 0 leaves that number out."""
         self.do("part-init", disk, kind)
         start = 2048
         for size in sizes:
-            self.do("part-add", disk, "p", start, start + size * 2048 - 1)
-            start += size * 2048
+            taken = (size or 1) * 2048
+            self.do("part-add", disk, "p", start, start + taken - 1)
+            start += taken
+        for number, size in enumerate(sizes, 1):
+            if size == 0:
+                self.do("part-del", disk, number)
 
     def filesystem(self, device: str, kind: str, uuid: str, label: str = "") -> None:
         if kind == "vfat":
@@ -118,14 +118,13 @@ class GuestDisks:
         says = json.loads((folder / "says.json").read_text())
         disk = self.new_disk(name)
         storage = says["storage"]
-        parts = sorted(storage["partitions"], key=lambda part: part["number"])
+        parts = {part["number"]: part for part in storage["partitions"]}
         types = {each["name"]: each.get("type") for each in storage["devices"]}
-        # mkfs.xfs and mkfs.btrfs refuse less.
-        self.partition(disk, [310 if types[part["device"]] == "xfs" else 120 for part in parts],
+        self.partition(disk, [self.part_mib(types, parts.get(number)) for number in range(1, max(parts, default=0) + 1)],
                        "mbr" if says["registry"] else "gpt")
         self.add_registry(disk, says["registry"], folder)
         names = {}
-        for number, part in enumerate(parts, 1):
+        for number, part in parts.items():
             names[part["device"]] = f"{disk}{number}"
             if part["gpt_type"]:
                 self.do("part-set-gpt-type", disk, number, part["gpt_type"].upper())
@@ -135,6 +134,13 @@ class GuestDisks:
         for device in storage["devices"]:
             if device["kind"] != "disk" and device["type"] != "LVM2_member":
                 self.add_device(names.get(device["name"], device["name"]), device, says, folder)
+
+    @staticmethod
+    def part_mib(types: dict, part: dict) -> int:
+        """mkfs.xfs and mkfs.btrfs refuse less."""
+        if part is None:
+            return 0
+        return 310 if types[part["device"]] == "xfs" else 120
 
     def add_registry(self, disk: str, hives: dict, folder: pathlib.Path) -> None:
         """Real hives in place of the files that stand for them; drive C: is this disk's first partition."""
@@ -182,124 +188,6 @@ class GuestDisks:
             if path.is_file() and not path.is_symlink():
                 text = path.read_bytes()
                 path.write_bytes(text.replace(b"-0000-4000-8000-", b"-%04x-4000-8000-" % self.guests))
-
-    # A small Debian on layers of our own.
-
-    def tree(self, name: str, fstab: str, files: dict = None) -> pathlib.Path:
-        tree = self.folder / f"tree-{name}"
-        for path, text in {"etc/os-release": 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
-                           "etc/debian_version": "12.5\n", "etc/hostname": name + "\n", "etc/fstab": fstab,
-                           "etc/passwd": "root:x:0:0::/root:/bin/sh\n",
-                           "var/lib/dpkg/status": "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\n"
-                                                  "Version: 1.21.22\n\n", **(files or {})}.items():
-            (tree / path).parent.mkdir(parents=True, exist_ok=True)
-            (tree / path).write_text(text)
-        for path in ("boot/efi", "home", "bin", "srv"):
-            (tree / path).mkdir(parents=True, exist_ok=True)
-        shutil.copy("/bin/true", tree / "bin" / "ls")
-        return tree
-
-    def uuid(self, number: int) -> str:
-        return f"{number:08x}-{0xa000 + self.guests:04x}-4000-8000-{number:012x}"
-
-    def boot_tree(self) -> pathlib.Path:
-        tree = self.folder / "tree-boot"
-        (tree / "grub").mkdir(parents=True, exist_ok=True)
-        (tree / "grub" / "grub.cfg").write_text("menuentry x {\n linux /vmlinuz-6.1.0-1-amd64 ro\n}\n")
-        (tree / "vmlinuz-6.1.0-1-amd64").write_text("not a kernel")
-        return tree
-
-    def add_layout(self, name: str) -> None:
-        self.guests += 1
-        getattr(self, "layout_" + name.replace("-", "_"))(name)
-
-    def layout_lvm(self, name: str) -> None:
-        disk = self.new_disk(name)
-        self.partition(disk, [60, 300], "mbr")
-        self.do("pvcreate", disk + "2")
-        self.do("vgcreate", "vg-l", disk + "2")
-        for volume in ("root", "home"):
-            self.do("lvcreate", volume, "vg-l", 100)
-            self.filesystem(f"/dev/vg-l/{volume}", "ext4", self.uuid(2 if volume == "root" else 3))
-        self.filesystem(disk + "1", "ext4", self.uuid(1))
-        self.fill("/dev/vg-l/root", self.tree(name, f"/dev/mapper/vg--l-root / ext4 defaults 0 1\nUUID={self.uuid(1)} /boot "
-                                              "ext4 defaults 0 2\n/dev/vg-l/home /home ext4 defaults 0 2\n"))
-        self.fill(disk + "1", self.boot_tree())
-
-    def layout_luks_lvm(self, name: str) -> None:
-        disk = self.new_disk(name)
-        self.partition(disk, [60, 300])
-        self.luks_container(disk + "2", "pbkdf2 --pbkdf-force-iterations 1000", "made-lvm")
-        self.do("pvcreate", "/dev/mapper/made-lvm")
-        self.do("vgcreate", "vgluks", "/dev/mapper/made-lvm")
-        self.do("lvcreate", "root", "vgluks", 100)
-        self.filesystem("/dev/vgluks/root", "ext4", self.uuid(2))
-        self.filesystem(disk + "1", "ext4", self.uuid(1))
-        self.fill("/dev/vgluks/root", self.tree(
-            name, f"/dev/mapper/vgluks-root / ext4 defaults 0 1\nUUID={self.uuid(1)} /boot ext4 defaults 0 2\n",
-            {"etc/crypttab": f"sda2_crypt UUID={self.luks[-1]} none luks\n"}))
-        self.fill(disk + "1", self.boot_tree())
-        self.do("vg-activate", "false", "vgluks")
-        self.do("cryptsetup-close", "/dev/mapper/made-lvm")
-
-    def layout_luks_argon2id(self, name: str) -> None:
-        disk = self.new_disk(name)
-        self.partition(disk, [300])
-        self.luks_container(disk + "1", "argon2id", "made-argon")
-        self.filesystem("/dev/mapper/made-argon", "ext4", self.uuid(1))
-        self.fill("/dev/mapper/made-argon", self.tree(
-            name, "/dev/mapper/root_crypt / ext4 defaults 0 1\n",
-            {"etc/crypttab": f"root_crypt UUID={self.luks[-1]} none luks\n"}))
-        self.do("cryptsetup-close", "/dev/mapper/made-argon")
-
-    def luks_container(self, device: str, pbkdf: str, mapping: str) -> None:
-        uuid = self.uuid(0xc + len(self.luks))
-        self.luks.append(uuid)
-        self.sh(f"echo -n {KEY.replace(' ', '_')} > /tmp/key; cryptsetup luksFormat --batch-mode --type luks2 --uuid {uuid} "
-                f"--pbkdf {pbkdf} {device} /tmp/key; cryptsetup open --key-file /tmp/key {device} {mapping}")
-
-    def layout_btrfs(self, name: str) -> None:
-        disk = self.new_disk(name)
-        self.partition(disk, [350])
-        self.filesystem(disk + "1", "btrfs", self.uuid(1))
-        self.do("mount", disk + "1", "/")
-        for subvolume in ("@", "@home"):
-            self.do("btrfs-subvolume-create", "/" + subvolume)
-        self.do("umount-all")
-        self.fill(disk + "1", self.tree(name, f"UUID={self.uuid(1)} / btrfs subvol=@ 0 0\n"
-                                        f"UUID={self.uuid(1)} /home btrfs subvol=@home 0 0\n"), "@")
-        self.do("mount", disk + "1", "/")
-        self.do("btrfs-subvolume-snapshot", "/@", "/@before-upgrade")
-        self.do("umount-all")
-
-    def layout_xfs_gpt(self, name: str) -> None:
-        disk = self.new_disk(name)
-        self.partition(disk, [40, 40, 310])
-        self.do("part-set-gpt-type", disk, 1, ESP_TYPE)
-        for number in (1, 2, 3):
-            self.do("part-set-gpt-guid", disk, number, self.uuid(16 + number).upper())
-        self.filesystem(disk + "1", "vfat", "ABCD-0001")
-        self.filesystem(disk + "2", "ext4", self.uuid(2))
-        self.filesystem(disk + "3", "xfs", self.uuid(3))
-        self.fill(disk + "3", self.tree(name, f"UUID={self.uuid(3)} / xfs defaults 0 1\n"
-                                        f"PARTUUID={self.uuid(16 + 2)} /boot ext4 defaults 0 2\n"
-                                        f"/dev/disk/by-uuid/ABCD-0001 /boot/efi vfat umask=077 0 2\n"))
-        boot = self.boot_tree()
-        (boot / "efi").mkdir(exist_ok=True)
-        self.fill(disk + "2", boot)
-
-    def layout_md(self, name: str) -> None:
-        first, second = self.new_disk(name), self.new_disk(name)
-        for disk in (first, second):
-            self.partition(disk, [200])
-        md = f"{0xaabbccdd:08x}:11223344:55667788:{self.guests:08x}"
-        self.sh(f"mdadm --create /dev/md/made --run --level=1 --raid-devices=2 --metadata=1.2 --assume-clean --uuid={md} "
-                f"{first}1 {second}1")
-        self.sh("udevadm settle")
-        self.filesystem("/dev/md/made", "ext4", self.uuid(1))
-        self.fill("/dev/md/made", self.tree(name, "/dev/md0 / ext4 defaults 0 1\n", {
-            "etc/mdadm/mdadm.conf": f"ARRAY /dev/md0 metadata=1.2 UUID={md} name=x:0\n"}))
-        self.sh("mdadm --stop /dev/md/made")
 
     def make(self) -> None:
         script = self.folder / "make.fish"

@@ -101,6 +101,14 @@ def rpm_header(name, version, release, arch):
     return struct.pack(">II", len(entries), len(data)) + index + data
 
 
+def rpm_settings(folder, database, name):
+    """The two files without which librpm knows no place of a database (libguestfs asks it inside the guest's tree)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    backend = {"Packages": "bdb", "Packages.db": "ndb", "rpmdb.sqlite": "sqlite"}[name]
+    (folder / "macros").write_text(f"%_dbpath /{database}\n%_db_backend {backend}\n")
+    (folder / "rpmrc").write_text("arch_canon: x86_64: x86_64 1\n")
+
+
 RPM_INDEXES = ("Name", "Basenames", "Group", "Requirename", "Providename", "Conflictname", "Obsoletename", "Triggername",
                "Dirnames", "Installtid", "Sigmd5", "Sha1header", "Filetriggername", "Transfiletriggername",
                "Recommendname", "Suggestname", "Supplementname", "Enhancename")
@@ -123,10 +131,16 @@ def rpm_sqlite(path, headers):
 
 def rpm_berkeley(path, headers):
     """RHEL up to 8: a hash of number -> header; number 0 holds the next one. Little-endian, by db5.3_load."""
+    records = [(struct.pack("<I", 0), struct.pack("<I", len(headers)))]
+    records += [(struct.pack("<I", number), header) for number, (_, header) in enumerate(headers, 1)]
+    berkeley_hash(path, records)
+    for index in RPM_INDEXES:  # librpm opens none of them to list packages, but asks that all are there
+        berkeley_hash(path.with_name(index), [])
+
+
+def berkeley_hash(path, records):
     dump = "VERSION=3\nformat=bytevalue\ntype=hash\ndb_pagesize=4096\nHEADER=END\n"
-    dump += f" {struct.pack('<I', 0).hex()}\n {struct.pack('<I', len(headers)).hex()}\n"
-    for number, (_, header) in enumerate(headers, 1):
-        dump += f" {struct.pack('<I', number).hex()}\n {header.hex()}\n"
+    dump += "".join(f" {key.hex()}\n {value.hex()}\n" for key, value in records)
     path.unlink(missing_ok=True)
     subprocess.run(["db5.3_load", path], input=(dump + "DATA=END\n").encode(), check=True)
 
@@ -274,6 +288,7 @@ class Guest:
                     if path.exists():
                         path.unlink()
                         writer(path, headers)
+                        rpm_settings(root / "usr/lib/rpm", folder, name)
 
     def nic(self, mac, pci_slot=None):
         """A card of the machine as its source describes it."""
