@@ -95,6 +95,11 @@ void add_drives(pugi::xml_node system, const GuestFacts& guest) {
   }
 }
 
+/// libguestfs takes apk's "-r" for what stands between version and release: "1.2.3-r4" has "4".
+std::string schema_release(const GuestFacts& guest, const std::string& release) {
+  return guest.package_format == "apk" && release.starts_with('r') ? release.substr(1) : release;
+}
+
 void add_applications(pugi::xml_node system, const GuestFacts& guest) {
   if (guest.applications.empty()) return;
   pugi::xml_node list = system.append_child("applications");
@@ -104,7 +109,7 @@ void add_applications(pugi::xml_node system, const GuestFacts& guest) {
     add(node, "display_name", application.display_name);
     add(node, "epoch", application.epoch);
     add(node, "version", application.version);
-    add(node, "release", application.release);
+    add(node, "release", schema_release(guest, application.release));
     add(node, "arch", application.arch);
     add(node, "install_path", application.install_path);
     add(node, "publisher", application.publisher);
@@ -119,11 +124,11 @@ void add_applications(pugi::xml_node system, const GuestFacts& guest) {
 /// it.
 std::string schema_distro(const OsFacts& os) {
   for (const char* const known :
-       {"alpinelinux", "altlinux",  "archlinux", "buildroot",       "centos",       "cirros",
-        "coreos",      "debian",    "fedora",    "gentoo",          "kalilinux",    "kylin",
-        "linuxmint",   "mageia",    "mandriva",  "neokylin",        "openmandriva", "opensuse",
-        "oraclelinux", "pldlinux",  "rhel",      "scientificlinux", "slackware",    "sles",
-        "ubuntu",      "voidlinux", "windows"}) {
+       {"alpinelinux", "altlinux", "archlinux", "buildroot", "centos",          "cirros",
+        "coreos",      "debian",   "fedora",    "gentoo",    "kalilinux",       "kylin",
+        "linuxmint",   "mageia",   "mandriva",  "neokylin",  "openmandriva",    "opensuse",
+        "oraclelinux", "pldlinux", "rhel",      "rocky",     "scientificlinux", "slackware",
+        "sles",        "ubuntu",   "voidlinux", "windows"}) {
     if (os.distro == known) return known;
   }
   for (const std::string& like : os.id_like) {

@@ -197,7 +197,7 @@ def refuse_to_start(vm: str) -> None:
     """There is no room for what a conversion writes: a message, and nothing is booted."""
     with Scene() as scene:
         scene.state.mkdir()
-        run("mount", "-t", "tmpfs", "-o", "size=2m", "none", scene.state)
+        run("mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "none", scene.state)
         mounted = scene.mount(make_vapp() / "shop.ova", f"convert=auto,{network_option()}")
         with Machine(mounted.vm(vm) / "domain.xml") as machine:
             said = virsh("start", machine.name, check=False)

@@ -14,8 +14,12 @@ PE = {"x86_64": 0x8664, "i386": 0x14c}
 
 
 def program(arch):
-    return b"MZ" + bytes(0x3a) + struct.pack("<I", 0x80) + bytes(0x40) + b"PE\0\0" + \
-        struct.pack("<H", PE[arch]) + bytes(32)
+    """The headers of a console program (PE format, "COFF File Header" and "Optional Header")."""
+    wide = arch != "i386"
+    optional = struct.pack("<H", 0x20b if wide else 0x10b).ljust(68, b"\0") + struct.pack("<H", 3)
+    size = 240 if wide else 224
+    coff = struct.pack("<HHIIIHH", PE[arch], 0, 0, 0, 0, size, 0x22 if wide else 0x102)
+    return b"MZ" + bytes(0x3a) + struct.pack("<I", 0x80) + bytes(0x40) + b"PE\0\0" + coff + optional.ljust(size, b"\0")
 
 
 def windows(folder, name, values, arch="x86_64", hiberfil=b"", fast=0, programs=None, policy=()):

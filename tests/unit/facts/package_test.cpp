@@ -42,6 +42,14 @@ TEST(DpkgStatus, keeps_so_much_of_a_description) {
   EXPECT_LE(parse_dpkg_status(text).at(0).description.size(), std::size_t{8} << 10);
 }
 
+TEST(PackageDatabases, have_one_line_about_a_package) {
+  const auto found = parse_apk_installed("P:musl\nV:1.2.3-r4\nT:a libc\n");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].release, "r4");
+  EXPECT_EQ(found[0].description, "a libc");
+  EXPECT_EQ(parse_pacman_desc("%NAME%\nbash\n\n%DESC%\na shell\n").description, "a shell");
+}
+
 TEST(PackageDatabases, survive_rubbish) {
   std::string many;
   for (int i = 0; i < 60'000; ++i) many += "Package: x\nStatus: install ok installed\n\n";
