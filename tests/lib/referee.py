@@ -19,12 +19,14 @@ def osinfo_names() -> set:
     return {name for text in texts for name in re.findall("<short-id>(.*?)</short-id>", text)}
 
 
-FSTAB = "a name that fstab may have and libguestfs does not resolve: PARTUUID=, subvolid=, crypttab's, mdadm.conf's, by-path"
+FSTAB = ("a name that fstab may have and libguestfs does not resolve: PARTUUID=, subvolid=, a label with \\040, by-path, and "
+         "those of crypttab and mdadm.conf")
 SNAPSHOT = "libguestfs takes a snapshot of a system for another one"
 PRETTY = "os-release has PRETTY_NAME; virt-inspector gives a line of debian_version or of a release file"
 OSINFO = "osinfo-db has it, or has it with point releases; virt-inspector puts its own words for distro and version together"
 MINT = "os-release has ID=linuxmint and VERSION_ID; virt-inspector gives the Ubuntu that Mint is made from"
 AMAZON = "libguestfs does not know Amazon Linux"
+WINDOWS = "the build number says Windows 11 or Server 2025, the registry's ProductName still the one before"
 NDB = "Debian's librpm does not read SUSE's databases (Packages.db)"
 # Where virt-inspector 1.48 is wrong: guests, field, (ours, theirs) -> whether that is it, and why. What
 # `virt-inspector -a DISK` prints is theirs; the guest's file says otherwise.
@@ -32,7 +34,7 @@ EXPLAINED = [
     ("debian12", r"filesystem /dev/disk/by-path/.*|mountpoint /srv", lambda a, b: not a, FSTAB),
     ("luks-argon2id", r"(filesystem /dev/mapper/|mountpoint /).*", lambda a, b: "sda2_crypt" not in a, FSTAB),
     ("md", r"filesystem /dev/md(0|127)|mountpoint /", lambda a, b: a != "/dev/md0", FSTAB),
-    ("gpt-esp", r"filesystem /dev/sda2|mountpoint /", lambda a, b: not b, FSTAB),
+    ("gpt-esp|arch", r"filesystem /dev/sda2|mountpoint /", lambda a, b: not b, FSTAB),
     ("fedora37", r"filesystem (/dev/sda2|btrfsvol:/dev/sda3/home)|mountpoint /boot", lambda a, b: not b, FSTAB),
     ("fedora37", r"filesystem /dev/sda3|mountpoint /home", lambda a, b: "btrfsvol:" not in b, FSTAB),
     ("btrfs|fedora37", "root", lambda a, b: not a, SNAPSHOT),
@@ -42,6 +44,7 @@ EXPLAINED = [
     ("rocky8", "osinfo", lambda a, b: a.startswith(b + "."), OSINFO),
     (".*", "osinfo", lambda a, b: a in osinfo_names() and b not in osinfo_names(), OSINFO),
     ("mint21", "distro|osinfo|m(aj|in)or_version", lambda a, b: True, MINT),
+    ("win11|win2025", "osinfo|product_name", lambda a, b: re.search("11|2025|2k25", a), WINDOWS),
     ("amazon2023", "osinfo|package_.*|application .*", lambda a, b: not b, AMAZON),
     ("sles15|opensuse154|tumbleweed", "application .*", lambda a, b: not b, NDB),
 ]
@@ -50,6 +53,7 @@ EXPLAINED = [
 REFUSED = {
     "luks-argon2id": "mount_ro_stub: /dev/mapper/sda2_crypt: No such file or directory",
     "gpt-esp": "you must call 'mount' first to mount the root filesystem",
+    "arch": "you must call 'mount' first to mount the root filesystem",
     "md": "mount_ro_stub: /dev/md0: No such file or directory",
 }
 BY_UUID = "/dev/disk/by-uuid/"  # fstab's name, which virt-inspector gives as it stands there
