@@ -210,8 +210,9 @@ def fetch(folder: pathlib.Path, suite: str, pattern: str) -> pathlib.Path:
     for name in ("lists/partial", "archives/partial", "etc"):
         (apt / name).mkdir(parents=True, exist_ok=True)
     (apt / "sources.list").write_text(f"deb {rootfs.MIRROR} {suite} main\n")
+    (apt / "status").touch()  # what this host has installed is no package of that suite
     options = ["-o", f"Dir::Etc::SourceList={apt}/sources.list", "-o", "Dir::Etc::SourceParts=/dev/null", "-o",
-               f"Dir::State::Lists={apt}/lists", "-o", f"Dir::Cache={apt}"]
+               f"Dir::State::Lists={apt}/lists", "-o", f"Dir::State::status={apt}/status", "-o", f"Dir::Cache={apt}"]
     run("apt-get", "-q", *options, "update", timeout=600)
     names = run("apt-cache", *options, "search", "--names-only", pattern).text.splitlines()
     if not names:
@@ -261,7 +262,7 @@ class TinyInitrd:
             file.truncate(1 << 20)
         console = Console(qemu(self.root / f"boot/vmlinuz-{self.kernel}", image, "quiet", disk))
         try:
-            said = console.expect(r"RESULT (\d) (.*)$", 180)
+            said = console.expect(r"RESULT (\d) ([^\r\n]*)[\r\n]", 180)
         finally:
             console.close()
         words = said[2].decode().split()
