@@ -21,6 +21,8 @@ def osinfo_names() -> set:
 
 FSTAB = ("a name that fstab may have and libguestfs does not resolve: PARTUUID=, subvolid=, a label with \\040, by-path, and "
          "those of crypttab and mdadm.conf")
+DRIVE = "fstab's /dev/hdc is a CD drive; libguestfs takes it for the third disk"
+KERNEL = "of UUID= libguestfs gives the name in its appliance's kernel, which now and then finds the appliance's own disk first"
 SNAPSHOT = "libguestfs takes a snapshot of a system for another one"
 PRETTY = "os-release has PRETTY_NAME; virt-inspector gives a line of debian_version or of a release file"
 OSINFO = "osinfo-db has it, or has it with point releases; virt-inspector puts its own words for distro and version together"
@@ -37,6 +39,9 @@ EXPLAINED = [
     ("gpt-esp|arch", r"filesystem /dev/sda2|mountpoint /", lambda a, b: not b, FSTAB),
     ("fedora37", r"filesystem (/dev/sda2|btrfsvol:/dev/sda3/home)|mountpoint /boot", lambda a, b: not b, FSTAB),
     ("fedora37", r"filesystem /dev/sda3|mountpoint /home", lambda a, b: "btrfsvol:" not in b, FSTAB),
+    ("rhel5", "filesystem /dev/sdc|mountpoint /media", lambda a, b: not a, DRIVE),
+    ("sles15", "filesystem btrfsvol:/dev/sd[ab]1/@/home", lambda a, b: not a or not b, KERNEL),
+    ("sles15", "mountpoint /home", lambda a, b: a.replace("/sda1", "/sdb1") == b, KERNEL),
     ("btrfs|fedora37", "root", lambda a, b: not a, SNAPSHOT),
     (".*", "product_name", lambda a, b: a.startswith("Debian GNU/Linux") and b[:1].isdigit(), PRETTY),
     (".*", "product_name", lambda a, b: a == b.replace(" release ", " "), PRETTY),
