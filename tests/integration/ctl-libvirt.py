@@ -104,7 +104,7 @@ def interrupted_pull():
         wait_for(lambda: (out / name / "disk.qcow2").exists() or child.poll() is not None, "the copy begins")
         child.send_signal(signal.SIGINT)
         end_of(child, INTERRUPTED, "runs on from the mount")
-        expect(list((out / name).iterdir()), [], "what is left of the copy")
+        expect((out / name).exists(), False, "anything is left of the copy")
         expect(files_of(name), [str(mounted.disk())], "disks that it runs on")
         virsh("suspend", name)  # it answers
         # A folder that qemu's user cannot get to.
