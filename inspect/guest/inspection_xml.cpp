@@ -49,22 +49,15 @@ void add_filesystem(pugi::xml_node list, const FilesystemFacts& filesystem,
   add(node, "uuid", filesystem.uuid);
 }
 
-bool mounts(const GuestFacts& guest, const std::string& device) {
-  return device == guest.root || std::ranges::any_of(guest.mountpoints, [&](const auto& point) {
-           return point.device == device;
-         });
-}
-
-/// The root of a neighbour on the same machine is a filesystem of that system alone.
-bool is_neighbours_root(const GuestInspection& inspection, const GuestFacts& guest,
-                        const std::string& device) {
-  return !mounts(guest, device) &&
-         std::ranges::any_of(inspection.guests,
-                             [&](const GuestFacts& other) { return other.root == device; });
+/// A system's filesystems are those that it mounts and its swap: not whatever else its machine has.
+bool is_used(const GuestFacts& guest, const std::string& device) {
+  const auto is_there = [&](const MountpointFacts& point) { return point.device == device; };
+  return device == guest.root || std::ranges::any_of(guest.mountpoints, is_there) ||
+         std::ranges::find(guest.swap_devices, device) != guest.swap_devices.end();
 }
 
 /// What the guest mounts of it: names of subvolumes, "" for the filesystem as it is; that also
-/// where it mounts nothing of it.
+/// where it mounts nothing of it, as of swap.
 std::set<std::string> mounted_subvolumes(const GuestFacts& guest, const std::string& device) {
   std::set<std::string> subvolumes;
   for (const MountpointFacts& point : guest.mountpoints) {
@@ -74,11 +67,10 @@ std::set<std::string> mounted_subvolumes(const GuestFacts& guest, const std::str
   return subvolumes;
 }
 
-void add_filesystems(pugi::xml_node system, const GuestInspection& inspection,
-                     const GuestFacts& guest) {
+void add_filesystems(pugi::xml_node system, const GuestFacts& guest) {
   pugi::xml_node list = system.append_child("filesystems");
   for (const FilesystemFacts& filesystem : guest.filesystems) {
-    if (is_neighbours_root(inspection, guest, filesystem.device)) continue;
+    if (!is_used(guest, filesystem.device)) continue;
     for (const std::string& subvolume : mounted_subvolumes(guest, filesystem.device)) {
       add_filesystem(list, filesystem, subvolume);
     }
@@ -121,7 +113,7 @@ void add_applications(pugi::xml_node system, const GuestFacts& guest) {
 }
 
 /// The schema's list of distributions is closed; what was built like RHEL has a word of its own in
-/// it.
+/// it. (Rocky's is missing there, but virt-inspector prints it.)
 std::string schema_distro(const OsFacts& os) {
   for (const char* const known :
        {"alpinelinux", "altlinux", "archlinux", "buildroot", "centos",          "cirros",
@@ -142,7 +134,7 @@ std::string number(const std::optional<unsigned>& value) {
   return std::to_string(value.value_or(0));
 }
 
-void add_system(pugi::xml_node top, const GuestInspection& inspection, const GuestFacts& guest) {
+void add_system(pugi::xml_node top, const GuestFacts& guest) {
   pugi::xml_node system = top.append_child("operatingsystem");
   add(system, "root", mountable(guest.root, guest.subvolume));
   add(system, "name", guest.os.type);
@@ -162,7 +154,7 @@ void add_system(pugi::xml_node top, const GuestInspection& inspection, const Gue
     add(system, "windows_current_control_set", guest.windows->current_control_set);
   }
   add_mountpoints(system, guest);
-  add_filesystems(system, inspection, guest);
+  add_filesystems(system, guest);
   add_drives(system, guest);
   add_applications(system, guest);
 }
@@ -174,10 +166,9 @@ std::string inspection_xml(const GuestInspection& inspection) {
   pugi::xml_node declaration = document.append_child(pugi::node_declaration);
   declaration.append_attribute("version").set_value("1.0");
   pugi::xml_node top = document.append_child("operatingsystems");
-  if (const GuestFacts* const chosen = inspection.chosen_guest())
-    add_system(top, inspection, *chosen);
+  if (const GuestFacts* const chosen = inspection.chosen_guest()) add_system(top, *chosen);
   for (std::size_t i = 0; i < inspection.guests.size(); ++i) {
-    if (inspection.chosen != i) add_system(top, inspection, inspection.guests[i]);
+    if (inspection.chosen != i) add_system(top, inspection.guests[i]);
   }
   std::ostringstream out;
   document.save(out, "  ");

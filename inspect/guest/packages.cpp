@@ -180,7 +180,9 @@ std::vector<Application> parse_apk_installed(std::string_view text) {
         if (line.starts_with("P:")) current.name = value_of(line, "P:");
         if (line.starts_with("A:")) current.arch = value_of(line, "A:");
         if (line.starts_with("U:")) current.url = value_of(line, "U:");
-        if (line.starts_with("T:")) current.description = value_of(line, "T:");
+        if (line.starts_with("T:")) {
+          current.description = value_of(line, "T:").substr(0, kDescriptionBytes);
+        }
         if (line.starts_with("V:")) {
           // "1.2.3-r4": the release is always behind "-r".
           split_package_version(value_of(line, "V:"), current);
@@ -211,7 +213,7 @@ Application parse_pacman_desc(std::string_view text) {
     } else if (field == "%URL%") {
       found.url = line;
     } else if (field == "%DESC%") {
-      found.description = line;
+      found.description = line.substr(0, kDescriptionBytes);
     }
   }
   return found;

@@ -6,7 +6,7 @@
     disks.make()                        # one run of the appliance makes all of them
     disks.owner("/dev/sdc2")            # whose disk that is, where all disks are one machine's
 
-All guests are parts of one machine, so that one start of an appliance inspects them all: their UUIDs differ.
+Several guests would be parts of one machine: their UUIDs differ.
 """
 import json
 import os

@@ -39,7 +39,8 @@ void open_direct(fuse_req_t request, fuse_ino_t /*ino*/, fuse_file_info* file) {
 
 void read_some(fuse_req_t request, fuse_ino_t /*ino*/, size_t size, off_t offset,
                fuse_file_info* /*file*/) {
-  thread_local std::vector<char> buffer(4U << 20);
+  thread_local std::vector<char> buffer;
+  if (buffer.size() < size) buffer.resize(size);
   const ssize_t got = pread(descriptor_of(request), buffer.data(), size, offset);
   if (got < 0) {
     fuse_reply_err(request, errno);
@@ -72,9 +73,14 @@ int serve(const char* mountpoint, int descriptor) {
   fuse_args arguments = FUSE_ARGS_INIT(static_cast<int>(std::size(words)), words.data());
   const fuse_lowlevel_ops table = operations();
   fuse_session* session = fuse_session_new(&arguments, &table, sizeof table, &descriptor);
-  if (session == nullptr || fuse_session_mount(session, mountpoint) != 0) return 1;
-  fuse_set_signal_handlers(session);
+  fuse_opt_free_args(&arguments);
+  if (session == nullptr) return 1;
+  if (fuse_session_mount(session, mountpoint) != 0 || fuse_set_signal_handlers(session) != 0) {
+    fuse_session_destroy(session);
+    return 1;
+  }
   fuse_loop_config* loop = fuse_loop_cfg_create();
+  fuse_loop_cfg_set_clone_fd(loop, 1);  // as v2vfs does
   const int ended = fuse_session_loop_mt(session, loop);
   fuse_loop_cfg_destroy(loop);
   fuse_session_unmount(session);
@@ -85,9 +91,13 @@ int serve(const char* mountpoint, int descriptor) {
 }  // namespace
 
 int main(int count, char** words) {
-  const int descriptor = count == 3 ? open(words[1], O_RDONLY | O_CLOEXEC) : -1;
+  if (count != 3) {
+    std::fputs("bare-fuse FILE MOUNTPOINT\n", stderr);
+    return 2;
+  }
+  const int descriptor = open(words[1], O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
-    std::perror("bare-fuse FILE MOUNTPOINT");
+    std::perror(words[1]);
     return 2;
   }
   return serve(words[2], descriptor);

@@ -6,6 +6,7 @@ import gzip
 import json
 import lzma
 import pathlib
+import shutil
 import sqlite3
 import struct
 import subprocess
@@ -104,7 +105,7 @@ def rpm_header(name, version, release, arch):
 def rpm_settings(folder, database, name):
     """The two files without which librpm knows no place of a database (libguestfs asks it inside the guest's tree)."""
     folder.mkdir(parents=True, exist_ok=True)
-    backend = {"Packages": "bdb", "Packages.db": "ndb", "rpmdb.sqlite": "sqlite"}[name]
+    backend = {"Packages": "bdb", "rpmdb.sqlite": "sqlite"}[name]
     (folder / "macros").write_text(f"%_dbpath /{database}\n%_db_backend {backend}\n")
     (folder / "rpmrc").write_text("arch_canon: x86_64: x86_64 1\n")
 
@@ -134,8 +135,9 @@ def rpm_berkeley(path, headers):
     records = [(struct.pack("<I", 0), struct.pack("<I", len(headers)))]
     records += [(struct.pack("<I", number), header) for number, (_, header) in enumerate(headers, 1)]
     berkeley_hash(path, records)
-    for index in RPM_INDEXES:  # librpm opens none of them to list packages, but asks that all are there
-        berkeley_hash(path.with_name(index), [])
+    berkeley_hash(path.with_name(RPM_INDEXES[0]), [])
+    for index in RPM_INDEXES[1:]:  # librpm asks that all are there
+        shutil.copy(path.with_name(RPM_INDEXES[0]), path.with_name(index))
 
 
 def berkeley_hash(path, records):
@@ -288,7 +290,8 @@ class Guest:
                     if path.exists():
                         path.unlink()
                         writer(path, headers)
-                        rpm_settings(root / "usr/lib/rpm", folder, name)
+                        if name != "Packages.db":  # Debian's librpm reads none of those
+                            rpm_settings(root / "usr/lib/rpm", folder, name)
 
     def nic(self, mac, pci_slot=None):
         """A card of the machine as its source describes it."""

@@ -48,6 +48,9 @@ TEST(PackageDatabases, have_one_line_about_a_package) {
   EXPECT_EQ(found[0].release, "r4");
   EXPECT_EQ(found[0].description, "a libc");
   EXPECT_EQ(parse_pacman_desc("%NAME%\nbash\n\n%DESC%\na shell\n").description, "a shell");
+  const std::string long_line(1 << 20, 'x');
+  EXPECT_EQ(parse_apk_installed("P:a\nT:" + long_line + "\n").at(0).description.size(), 8u << 10);
+  EXPECT_EQ(parse_pacman_desc("%DESC%\n" + long_line).description.size(), 8u << 10);
 }
 
 TEST(PackageDatabases, survive_rubbish) {
