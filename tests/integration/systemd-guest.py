@@ -67,9 +67,9 @@ def service(console: Console) -> None:
 
 
 def automount(console: Console) -> None:
-    console.command("systemctl start mnt-vapp.automount && ! findmnt -t fuse.v2vfs")
+    console.command("systemctl start mnt-vapp.automount && ! grep -q fuse.v2vfs /proc/mounts")
     expect("till" in console.command("ls /mnt/vapp", timeout=120), True, "what a look brings")
-    console.command("findmnt -t fuse.v2vfs && systemctl stop mnt-vapp.automount mnt-vapp.mount && ! findmnt -t fuse.v2vfs")
+    console.command("grep -q fuse.v2vfs /proc/mounts && systemctl stop mnt-vapp.automount mnt-vapp.mount && ! grep -q fuse.v2vfs /proc/mounts")
 
 
 def fstab(console: Console) -> None:
