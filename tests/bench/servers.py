@@ -91,7 +91,7 @@ def exported(image: pathlib.Path, image_format: str, point: pathlib.Path):
 
 @contextlib.contextmanager
 def bare(file: pathlib.Path, point: pathlib.Path):
-    """The file through a FUSE server that does nothing but reads: what no server is faster than."""
+    """The file through a FUSE server that only copies from a file, with direct I/O: a plain server to compare with, no lower bound."""
     point.touch()
     before = os.stat(point).st_ino, os.stat(point).st_dev
     with server([BARE_FUSE, file, point], lambda: (os.stat(point).st_ino, os.stat(point).st_dev) != before):
