@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Serves one file by FUSE and does nothing else: what a copy through any FUSE server costs at
-// least.
+// Serves one file by FUSE and does nothing else: what a copy through a plain server costs.
 //
 //   bare-fuse FILE MOUNTPOINT      MOUNTPOINT, an existing file, becomes FILE, read-only, with
 //   direct I/O, until SIGTERM
